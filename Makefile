@@ -1,0 +1,121 @@
+# unfreed: one non-recursive makefile. `make help` lists the targets, docs/hacking.md explains them.
+#
+#   O=build                      where everything built goes
+#   V=1                          print the commands
+#   SANITIZE=address,undefined   build the C code with sanitizers (into its own folder)
+#   DESTDIR= prefix=/usr/local   where `make install` puts things
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+CC ?= cc
+ifeq ($(origin CC),default)
+CC := cc
+endif
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+PYTHON ?= /usr/bin/python3
+prefix ?= /usr/local
+sbindir ?= $(prefix)/sbin
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+
+VERSION := $(shell cat VERSION)
+SANITIZE ?=
+O ?= build
+B := $(O)$(if $(SANITIZE),/sanitize)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+	-Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wno-unused-parameter
+CPPFLAGS_ALL := -I. -I$(B) -D_GNU_SOURCE -DUNFREED_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CFLAGS_ALL := -std=gnu11 -fno-strict-aliasing -fno-omit-frame-pointer $(WARNINGS) $(CFLAGS) \
+	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+LDFLAGS_ALL := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+DEPFLAGS = -MMD -MP -MF $@.d
+
+# Asked of pkg-config only when something is to be built: a bare machine can still `make deps`.
+CORE_PKGS := libdw libelf zlib json-c
+LIVE_PKGS := libbpf
+pkg = $(shell $(PKG_CONFIG) $(1) $(2))
+
+# --- what is built from what -------------------------------------------------------------------
+
+CORE_ROOMS := base wire model detect unwind symbol sink
+CORE_SRC := $(foreach room,$(CORE_ROOMS),$(wildcard user/$(room)/*.c))
+LIVE_SRC := $(wildcard user/source/*.c)
+MAIN_SRC := $(wildcard user/*.c)
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
+LIVE_OBJ := $(LIVE_SRC:%.c=$(B)/%.o)
+MAIN_OBJ := $(MAIN_SRC:%.c=$(B)/%.o)
+BPF_OBJ := $(BPF_SRC:%.c=$(B)/%.o)
+UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+
+.PHONY: all
+all: $(B)/unfreed
+
+$(B)/unfreed: $(MAIN_OBJ) $(B)/liblive.a $(B)/libcore.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(call pkg,--libs,$(LIVE_PKGS) $(CORE_PKGS)) -liberty -lm
+
+$(B)/libcore.a: $(CORE_OBJ)
+$(B)/liblive.a: $(LIVE_OBJ)
+$(B)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(CORE_OBJ) $(LIVE_OBJ) $(MAIN_OBJ): $(B)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) -c -o $@ $<
+
+# The generated skeleton; everything that includes it waits for it.
+$(LIVE_OBJ): | $(B)/bpf/unfreed.skel.h
+
+BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+BPF_CFLAGS := -target bpf -mcpu=v2 -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
+	-Wno-missing-declarations -D__TARGET_ARCH_$(BPF_ARCH) -I. -Ivmlinux
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/bpf/unfreed.bpf.o: $(BPF_OBJ)
+	$(call say,GEN,$@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(B)/bpf/unfreed.skel.h: $(B)/bpf/unfreed.bpf.o
+	$(call say,GEN,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name unfreed_bpf > $@
+
+# --- tests -------------------------------------------------------------------------------------
+
+$(UNIT_BIN): $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libcore.a \
+		-lcmocka $(call pkg,--libs,$(CORE_PKGS)) -liberty -lm
+
+.PHONY: unit
+unit: $(UNIT_BIN)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	$(Q)rm -rf $(O)

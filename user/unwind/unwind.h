@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * What the kernel's walker needs to know about a pc, learnt on demand, and the same walk over a
+ * copied stack. docs/architecture.md, "Stacks", has the idea.
+ *
+ * A provider (cfi, frame_pointer; hotspot later) turns a pc into a rule. The unwinder asks them
+ * in a fixed order, keeps what they said, and answers an EV_MISS: it walks the copied stack,
+ * hands every rule it needed to `learn`, and yields the complete stack of that event.
+ *
+ * It touches the target only through `struct unwind_target_ops`, so tests run it over recorded
+ * stacks without root. ELF files are hostile: bounded and checked.
+ */
+#ifndef UNFREED_UNWIND_UNWIND_H
+#define UNFREED_UNWIND_UNWIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "bpf/rule.h"
+
+/* The mapping a pc lies in. */
+struct unwind_map {
+	uint64_t start, end;
+	uint64_t file_off;
+	uint64_t ino;		/* 0: no file */
+	uint32_t dev;
+	bool executable;
+	bool vdso;		/* the kernel's vdso: ELF in memory, no file */
+};
+
+struct unwind_target_ops {
+	/* The mapping that holds pc. `again`: an earlier answer was wrong or missing, read the map
+	 * file anew (the callee limits how often). 0, -ENOENT: nothing there, or -errno. */
+	int (*find_map)(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct unwind_map *out);
+	/* An fd of the file behind the map, for the caller to close, or -errno. */
+	int (*open_file)(void *ctx, uint32_t tgid, const struct unwind_map *map);
+	/* Reads exactly sz bytes of the target's memory: 0 or -errno. */
+	int (*read)(void *ctx, uint32_t tgid, uint64_t addr, void *buf, size_t sz);
+};
+
+struct unwinder;
+
+struct unwinder_opts {
+	const struct unwind_target_ops *ops;	/* borrowed */
+	void *ops_ctx;
+	size_t max_files;	/* ELF files kept open with their tables; 0: a default */
+	size_t max_rules;	/* rules kept by (file, offset); 0: a default */
+};
+
+int unwinder__new(struct unwinder **out, const struct unwinder_opts *opts);
+struct unwinder *unwinder__free(struct unwinder *unwinder);
+
+/*
+ * The rule for a pc of a process. `innermost`: the pc is where the thread was interrupted, not a
+ * return address (so CFI is looked up at pc, else at pc - 1). Always yields a rule: where nothing
+ * is known it is UNWIND_BROKEN or the frame pointer's. Returns 0 or -ENOMEM.
+ */
+int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool innermost,
+		   struct unwind_rule *out);
+
+/* Called for each rule that a walk needed, in order; key->pc carries UNWIND_PC_INNERMOST. */
+typedef void (*unwind_learn_fn)(void *ctx, const struct unwind_key *key,
+				const struct unwind_rule *rule);
+
+/*
+ * Answers a miss. `out` points at UNWIND_STACK_SZ bytes, 8-byte aligned, which become a whole
+ * EV_STACK record: header from the miss, frames, end, and the id that the kernel's walker will
+ * compute for the same stack. A stack deeper than what was copied is EV_STACK_BROKEN unless the
+ * rest can be read from the target.
+ */
+#define UNWIND_STACK_SZ (sizeof(struct ev_stack) + EV_MAX_FRAMES * sizeof(struct ev_frame))
+int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwind_learn_fn learn,
+		     void *learn_ctx, struct ev_stack *out);
+
+/* The process is gone or was replaced by exec: what is kept per process goes. */
+void unwinder__forget(struct unwinder *unwinder, uint32_t tgid);
+
+struct unwinder_stats {
+	uint64_t n_answers, n_broken, n_rules_cfi, n_rules_frame_pointer, n_rules_broken;
+	uint64_t ns_spent;
+	size_t n_files, n_rules_kept;
+};
+struct unwinder_stats unwinder__stats(const struct unwinder *unwinder);
+
+/* Plug point: one file per provider, an explicit list in unwinder.c. */
+struct unwind_module;	/* a mapped file with its ELF tables; user/unwind/module.h */
+struct unwind_provider {
+	const char *name;
+	/* 0 and *out; 1: not mine, ask the next; -ENOMEM. `vaddr` is pc in the file's own
+	 * addresses, already moved to pc - 1 for a caller's frame; module may be NULL. */
+	int (*rule)(struct unwind_module *module, uint64_t vaddr, uint64_t pc,
+		    struct unwind_rule *out);
+};
+
+#endif /* UNFREED_UNWIND_UNWIND_H */
