@@ -8,6 +8,42 @@
  * as inline functions without helpers, so that it is tested natively (tests/unit/test_rule.c).
  *
  * x86-64. Everything a rule reads belongs to a hostile process: a step may only move sp upward.
+ *
+ * The walk, the same in both places to the last bit of its hash. All arithmetic wraps at 2^64;
+ * any read that fails ends the walk as EV_STACK_BROKEN.
+ *
+ *   hash = stack_hash_begin(tgid, mm_id)
+ *   pc, sp, bp = the registers; innermost = true; n = 0
+ *   loop:
+ *	n == EV_MAX_FRAMES: end TRUNCATED (this pc is neither folded nor recorded)
+ *	unwind_pc_is_bad(pc): end BROKEN (likewise)
+ *	hash = stack_hash_fold(hash, pc)
+ *	rule = rules[unwind_key_of(pc, innermost, tgid, mm_id)]; none: MISS
+ *	UNWIND_F_GUARD: read u32 at guard_addr; unreadable or not guard_value: delete rule, MISS
+ *	frame[n++] = { pc, NATIVE }
+ *	UNWIND_F_GUARD: kind = GUARDED, extra[0] = guard_value,
+ *		hash = stack_hash_extra(hash, guard_value, 0)
+ *	by kind:
+ *	  END: end COMPLETE		BROKEN: end BROKEN
+ *	  INTERPRETER (never guarded): v[10] = 80 bytes at bp - 64
+ *		kind = INTERPRETED, extra = { v[5], v[0] }, hash = stack_hash_extra(hash, v[5], v[0])
+ *		v[7] <= sp: end BROKEN
+ *		sp = v[7], bp = v[8], pc = v[9], innermost = false
+ *	  SIGNAL: v[7] = 56 bytes at sp + UNWIND_SIGNAL_OFF
+ *		bp = v[0], sp = v[5], pc = v[6], innermost = true
+ *		(sp may move anywhere: the handler may have run on an alternate stack)
+ *	  SP, BP, SP_DEREF, BP_DEREF:
+ *		base = unwind_base(rule, sp, bp)
+ *		*_DEREF: base = u64 at base + deref_off
+ *		cfa = base + cfa_off; cfa <= sp: end BROKEN
+ *		ra = u64 at cfa + ra_off
+ *		UNWIND_F_BP_SAVED: bp = u64 at unwind_bp_slot(rule, bp, cfa)
+ *		sp = cfa, pc = ra, innermost = false
+ *	  anything else: end BROKEN
+ *	pc == 0: end COMPLETE
+ *
+ * The id is stack_hash_end(hash) wherever the walk stopped; after a MISS it is the partial id,
+ * which has folded the pc that has no rule but not recorded its frame.
  */
 #ifndef UNFREED_RULE_H
 #define UNFREED_RULE_H
@@ -20,18 +56,21 @@ enum unwind_kind {
 	UNWIND_SP = 0,		/* CFA = sp + cfa_off */
 	UNWIND_BP = 1,		/* CFA = bp + cfa_off */
 	UNWIND_END = 2,		/* the outermost frame: the walk is complete */
-	UNWIND_PLT = 3,		/* CFA = sp + 8, or sp + 16 once the stub has pushed its index:
-				 * (pc & 15) >= cfa_off */
-	UNWIND_SIGNAL = 4,	/* sp points at the ucontext that the kernel pushed */
-	UNWIND_INTERPRETER = 5,	/* HotSpot: sender's sp, bp, pc at bp-8, bp, bp+8 */
-	UNWIND_SP_DEREF = 6,	/* CFA = *(sp + deref_off) + cfa_off: realigned stacks */
-	UNWIND_BP_DEREF = 7,	/* CFA = *(bp + deref_off) + cfa_off: realigned stacks */
-	UNWIND_BROKEN = 8,	/* known not to be unwindable: the walk ends, incomplete */
+	UNWIND_SIGNAL = 3,	/* sp points at the ucontext that the kernel pushed */
+	UNWIND_INTERPRETER = 4,	/* HotSpot: sender's sp, bp, pc at bp-8, bp, bp+8 */
+	UNWIND_SP_DEREF = 5,	/* CFA = *(sp + deref_off) + cfa_off: realigned stacks */
+	UNWIND_BP_DEREF = 6,	/* CFA = *(bp + deref_off) + cfa_off: realigned stacks */
+	UNWIND_BROKEN = 7,	/* known not to be unwindable: the walk ends, incomplete */
 };
 
+/* A PLT stub's CFA is an expression over the pc; a rule belongs to one pc, so it is UNWIND_SP with
+ * the 8 or 16 that the expression yields there. */
+
 enum unwind_flag {
-	UNWIND_F_BP_SAVED = 1 << 0,	/* the caller's bp lies at CFA + bp_off */
+	UNWIND_F_BP_SAVED = 1 << 0,	/* the caller's bp lies at unwind_bp_slot() */
 	UNWIND_F_GUARD = 1 << 1,	/* valid only while *(u32 *)guard_addr == guard_value */
+	UNWIND_F_BP_AT_BP = 1 << 2,	/* bp_off counts from bp, not from the CFA: functions that
+					 * realign their stack save it so */
 };
 
 /* Set in the key of a probe's own pc: the rule there may differ from that of a return address. */
@@ -47,8 +86,8 @@ struct unwind_key {
 struct unwind_rule {
 	__s32 cfa_off;
 	__s16 ra_off;		/* the return address lies at CFA + ra_off; -8 but for rarities */
-	__s16 bp_off;
-	__s16 deref_off;
+	__s16 bp_off;		/* with UNWIND_F_BP_SAVED */
+	__s16 deref_off;	/* of the *_DEREF kinds */
 	__u8 kind;		/* enum unwind_kind */
 	__u8 flags;		/* enum unwind_flag */
 	__u32 guard_value;
@@ -64,10 +103,45 @@ _Static_assert(sizeof(struct unwind_rule) == 24, "unwind_rule");
 #define UNWIND_SIGNAL_BP_OFF 120
 #define UNWIND_SIGNAL_SP_OFF 160
 #define UNWIND_SIGNAL_IP_OFF 168
+#define UNWIND_SIGNAL_OFF UNWIND_SIGNAL_BP_OFF	/* one read of 7 words: bp [0], sp [5], ip [6] */
 
 /* HotSpot's interpreter frame, from bp. */
 #define UNWIND_INTERPRETER_METHOD_OFF (-24)
 #define UNWIND_INTERPRETER_BCP_OFF (-64)
+
+/* No code of a user lives in the kernel's half, and the key's top bit is taken. */
+static inline int unwind_pc_is_bad(__u64 pc)
+{
+	return pc >> 63;
+}
+
+static inline struct unwind_key unwind_key_of(__u64 pc, int innermost, __u32 tgid, __u32 mm_id)
+{
+	struct unwind_key key = {
+		.pc = innermost ? pc | UNWIND_PC_INNERMOST : pc,
+		.tgid = tgid,
+		.mm_id = mm_id,
+	};
+
+	return key;
+}
+
+/* Of the kinds SP, BP and the two *_DEREF: the register that the CFA is reckoned from. */
+static inline __u64 unwind_base(const struct unwind_rule *rule, __u64 sp, __u64 bp)
+{
+	return rule->kind == UNWIND_BP || rule->kind == UNWIND_BP_DEREF ? bp : sp;
+}
+
+static inline int unwind_derefs(const struct unwind_rule *rule)
+{
+	return rule->kind == UNWIND_SP_DEREF || rule->kind == UNWIND_BP_DEREF;
+}
+
+/* Where the caller's bp was saved, with UNWIND_F_BP_SAVED. */
+static inline __u64 unwind_bp_slot(const struct unwind_rule *rule, __u64 bp, __u64 cfa)
+{
+	return (rule->flags & UNWIND_F_BP_AT_BP ? bp : cfa) + (__u64)(__s64)rule->bp_off;
+}
 
 /*
  * The id of a stack: its frames folded in order, beginning with the process. Each frame folds its
