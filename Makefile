@@ -56,7 +56,9 @@ CORE_ROOMS := base wire model detect unwind symbol sink
 CORE_SRC := $(foreach room,$(CORE_ROOMS),$(wildcard user/$(room)/*.c))
 LIVE_SRC := $(wildcard user/source/*.c)
 MAIN_SRC := $(wildcard user/*.c)
-BPF_SRC := $(wildcard bpf/*.bpf.c)
+# maps.bpf.c first: the linker of libbpf 1.1 gets the places of maps wrong when it meets their extern
+# declarations before their definitions.
+BPF_SRC := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/%.o)
@@ -88,7 +90,7 @@ $(LIVE_OBJ): | $(B)/bpf/unfreed.skel.h
 
 BPF_ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 BPF_CFLAGS := -target bpf -mcpu=v2 -g -O2 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
-	-Wno-missing-declarations -D__TARGET_ARCH_$(BPF_ARCH) -I. -Ivmlinux
+	 -D__TARGET_ARCH_$(BPF_ARCH) -I. -Ivmlinux
 
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$<)

@@ -191,8 +191,9 @@ enum ev_stack_end {
 struct ev_stack {
 	struct ev_header h;
 	__u64 id;
-	__u32 n_frames;		/* 1..EV_MAX_FRAMES */
-	__u32 end;		/* enum ev_stack_end */
+	__u16 n_frames;		/* 1..EV_MAX_FRAMES; the record may have room for more */
+	__u16 end;		/* enum ev_stack_end */
+	__u32 mm_id;		/* as in struct unwind_key; part of what id hashes */
 	struct ev_frame frames[];	/* from the probe outward */
 };
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* What user space tells the BPF programs before they are loaded, and flags that both sides use. */
+#ifndef UNFREED_CONFIG_H
+#define UNFREED_CONFIG_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+/* Value of the target map, and bpf_config.default_flags. */
+enum target_flag {
+	TARGET_WATCHED = 1 << 0,	/* its records are wanted */
+	TARGET_STACKS = 1 << 1,		/* ... with stacks */
+};
+
+struct bpf_config {
+	__u32 self_tgid;	/* never watched */
+	__u32 default_flags;	/* enum target_flag of a process without an entry */
+	__u32 page_sz;
+	__u32 wakeup_sz;	/* wake the reader once so many bytes wait in the ring */
+	__u64 ask_again_ns;	/* the same missing rule is asked for at most this often */
+};
+
+/*
+ * The cookie of a handle probe: which row of the symbol table it serves, and what to do there, so
+ * that one program serves every probe.
+ */
+struct handle_cookie {
+	__u16 symbol;		/* row of pair_symbols */
+	__u8 pair;
+	__u8 is_close;		/* 0 or 1 */
+	__u8 handle_arg;	/* 0..5 */
+	__u8 pad[3];
+};
+
+_Static_assert(sizeof(struct handle_cookie) == 8, "handle_cookie");
+
+#endif /* UNFREED_CONFIG_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Records into the ring, and who is watched.
+ *
+ * The reader is woken by amount, not by record: one that sleeps until config.wakeup_sz bytes wait
+ * costs the watched process next to nothing. It also looks by itself several times a second. Records
+ * that somebody waits for (a missing rule, a new library) wake it at once.
+ */
+#ifndef UNFREED_EMIT_BPF_H
+#define UNFREED_EMIT_BPF_H
+
+#include "bpf/maps.bpf.h"
+
+/* enum target_flag of the current process. */
+static __always_inline __u32 current_target_flags(__u32 tgid)
+{
+	__u32 *flags;
+
+	if (tgid == config.self_tgid)
+		return 0;
+	flags = bpf_map_lookup_elem(&targets, &tgid);
+	return flags ? *flags : config.default_flags;
+}
+
+static __always_inline void fill_header(struct ev_header *h, __u64 pid_tgid, __u16 type, __u32 size)
+{
+	h->time_ns = bpf_ktime_get_ns();
+	h->tgid = pid_tgid >> 32;
+	h->tid = (__u32)pid_tgid;
+	h->type = type;
+	h->flags = 0;
+	h->size = size;
+}
+
+/* Room for one record in the ring, its header filled in; NULL and a counted loss when it is full. */
+#define reserve_record(ev_struct, ev_type, pid_tgid)						\
+	({											\
+		struct ev_struct *reserved =							\
+			bpf_ringbuf_reserve(&ring, sizeof(struct ev_struct), 0);		\
+		if (reserved)									\
+			fill_header(&reserved->h, pid_tgid, ev_type, sizeof(struct ev_struct));	\
+		else										\
+			count_loss(EV_LOSS_RING_FULL);						\
+		reserved;									\
+	})
+
+static __always_inline void submit_record(void *record)
+{
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting >= config.wakeup_sz ? BPF_RB_FORCE_WAKEUP
+							       : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline void submit_record_now(void *record)
+{
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+}
+
+static __always_inline __u64 page_up(__u64 n)
+{
+	return (n + config.page_sz - 1) & ~((__u64)config.page_sz - 1);
+}
+
+#endif /* UNFREED_EMIT_BPF_H */

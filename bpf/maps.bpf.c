@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* The one definition of what maps.bpf.h declares. */
+#include "bpf/maps.bpf.h"
+
+struct ring_map ring SEC(".maps");
+struct targets_map targets SEC(".maps");
+struct rules_map rules SEC(".maps");
+struct known_stacks_map known_stacks SEC(".maps");
+struct asked_map asked SEC(".maps");
+
+const volatile struct bpf_config config = {};
+
+__u64 losses[EV_N_LOSSES] = {};
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

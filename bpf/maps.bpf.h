@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Everything the BPF programs share: maps, configuration, counters. Declared here, defined once in
+ * maps.bpf.c; the static linker of bpftool joins the objects.
+ */
+#ifndef UNFREED_MAPS_BPF_H
+#define UNFREED_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/event.h"
+#include "bpf/rule.h"
+#include "bpf/config.h"
+
+#define RING_SZ_DEFAULT (8 << 20)	/* bytes; user space sets another before the load */
+
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, RING_SZ_DEFAULT);
+};
+
+/* Which processes are watched, and how; without an entry config.default_flags counts. */
+struct targets_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, __u32);
+};
+
+/* Unwinding rules; written by user space in answer to EV_MISS. */
+struct rules_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct unwind_key);
+	__type(value, struct unwind_rule);
+};
+
+/* Stack ids whose definition was sent. An evicted one is sent again: harmless. */
+struct known_stacks_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u8);
+};
+
+/* When a missing rule was last asked for, ns. */
+struct asked_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct unwind_key);
+	__type(value, __u64);
+};
+
+extern struct ring_map ring SEC(".maps");
+extern struct targets_map targets SEC(".maps");
+extern struct rules_map rules SEC(".maps");
+extern struct known_stacks_map known_stacks SEC(".maps");
+extern struct asked_map asked SEC(".maps");
+
+extern const volatile struct bpf_config config;
+
+/* Losses since the load, by enum ev_loss_cause. Read by user space once a tick. */
+extern __u64 losses[EV_N_LOSSES];
+
+static __always_inline void count_loss(enum ev_loss_cause cause)
+{
+	__sync_fetch_and_add(&losses[cause], 1);
+}
+
+#endif /* UNFREED_MAPS_BPF_H */

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Mapped memory: the mmap family of system calls.
+ *
+ * A release is told when the call enters, an acquisition when it returns (docs/architecture.md,
+ * "Order and loss"). Nothing has to be carried from entry to exit: at the return the thread's saved
+ * user registers still hold the arguments, so there is no map of calls in flight that could fill up.
+ * The stack is taken at the return as well: a thread inside a system call has not moved.
+ */
+#include "bpf/stack.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define MAP_ANONYMOUS 0x20
+#define MREMAP_MAYMOVE 1
+#define MAX_ERRNO 4095
+
+static __always_inline bool failed(long ret)
+{
+	return ret < 0 && ret >= -MAX_ERRNO;
+}
+
+static __always_inline struct pt_regs *user_regs(void)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+/* Who is in a system call: set up by each program first. */
+struct caller {
+	__u64 pid_tgid;
+	__u32 flags;		/* enum target_flag; 0: not watched */
+};
+
+static __always_inline struct caller current_caller(void)
+{
+	struct caller c = { .pid_tgid = bpf_get_current_pid_tgid() };
+
+	c.flags = current_target_flags(c.pid_tgid >> 32);
+	return c;
+}
+
+static __always_inline __u64 caller_stack(const struct caller *c, const struct pt_regs *regs,
+					  __u16 *flags)
+{
+	if (!(c->flags & TARGET_STACKS))
+		return 0;
+	return take_stack(regs->ip, regs->sp, regs->bp, flags);
+}
+
+/* What file a descriptor of the current task stands for. Nothing is filled in when it is closed. */
+static __always_inline void fill_file(struct ev_mmap *ev, __u32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **fds, *file = NULL;
+	struct super_block *sb;
+	struct inode *inode;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	fds = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
+		return;
+	inode = BPF_CORE_READ(file, f_inode);
+	sb = BPF_CORE_READ(inode, i_sb);
+	ev->ino = BPF_CORE_READ(inode, i_ino);
+	ev->dev = BPF_CORE_READ(sb, s_dev);
+	ev->fs_magic = BPF_CORE_READ(sb, s_magic);
+}
+
+SEC("tp/syscalls/sys_exit_mmap")
+int exit_mmap(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;	/* before anything else: the verifier wants the context unmodified */
+	struct caller c = current_caller();
+	struct pt_regs *regs;
+	struct ev_mmap *ev;
+	__u16 flags = 0;
+	__u64 stack;
+
+	if (!c.flags || failed(ret))
+		return 0;
+	regs = user_regs();
+	stack = caller_stack(&c, regs, &flags);
+	ev = reserve_record(ev_mmap, EV_MMAP, c.pid_tgid);
+	if (!ev)
+		return 0;
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->addr = ret;
+	ev->len = page_up(regs->si);
+	ev->prot = regs->dx;
+	ev->flags = regs->r10;
+	ev->file_off = ev->ino = 0;
+	ev->dev = ev->fs_magic = 0;
+	if (!(ev->flags & MAP_ANONYMOUS)) {
+		ev->file_off = regs->r9;
+		fill_file(ev, regs->r8);
+		if (ev->prot & 4) {	/* PROT_EXEC: a library somebody wants to probe */
+			submit_record_now(ev);
+			return 0;
+		}
+	}
+	submit_record(ev);
+	return 0;
+}
+
+static __always_inline void emit_range(const struct caller *c, __u16 type, __u16 flags,
+				       __u64 addr, __u64 len)
+{
+	struct ev_munmap *ev = reserve_record(ev_munmap, type, c->pid_tgid);
+
+	if (!ev)
+		return;
+	ev->h.flags = flags;
+	ev->addr = addr;
+	ev->len = len;
+	submit_record(ev);
+}
+
+static __always_inline int emit_undo(const struct caller *c, __u32 undone, long ret)
+{
+	struct ev_undo *ev = reserve_record(ev_undo, EV_UNDO, c->pid_tgid);
+
+	if (!ev)
+		return 0;
+	ev->ret = ret;
+	ev->undone = undone;
+	ev->pad = 0;
+	submit_record(ev);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_munmap")
+int enter_munmap(struct trace_event_raw_sys_enter *ctx)
+{
+	struct caller c = current_caller();
+
+	if (c.flags)
+		emit_range(&c, EV_MUNMAP, 0, ctx->args[0], page_up(ctx->args[1]));
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_munmap")
+int exit_munmap(struct trace_event_raw_sys_exit *ctx)
+{
+	struct caller c;
+
+	if (!ctx->ret)
+		return 0;
+	c = current_caller();
+	return c.flags ? emit_undo(&c, EV_MUNMAP, ctx->ret) : 0;
+}
+
+static __always_inline void emit_mremap(const struct caller *c, __u16 type, __u64 stack,
+					__u16 flags, const struct pt_regs *regs, __s64 ret)
+{
+	struct ev_mremap *ev = reserve_record(ev_mremap, type, c->pid_tgid);
+
+	if (!ev)
+		return;
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->addr = regs->di;
+	ev->old_len = page_up(regs->si);
+	ev->new_len = page_up(regs->dx);
+	ev->flags = regs->r10;
+	ev->ret = ret;
+	ev->pad = 0;
+	submit_record(ev);
+}
+
+SEC("tp/syscalls/sys_enter_mremap")
+int enter_mremap(struct trace_event_raw_sys_enter *ctx)
+{
+	struct caller c = current_caller();
+	struct pt_regs *regs;
+
+	if (!c.flags)
+		return 0;
+	regs = user_regs();
+	emit_mremap(&c, EV_MREMAP_BEGIN, 0, 0, regs, regs->r8);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_mremap")
+int exit_mremap(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+	struct caller c = current_caller();
+	struct pt_regs *regs;
+	__u16 flags = 0;
+	__u64 stack = 0;
+
+	if (!c.flags)
+		return 0;
+	regs = user_regs();
+	if (!failed(ret))
+		stack = caller_stack(&c, regs, &flags);
+	emit_mremap(&c, EV_MREMAP_END, stack, flags, regs, ret);
+	return 0;
+}
+
+static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
+{
+	struct caller c = current_caller();
+	struct ev_mprotect *ev;
+	struct pt_regs *regs;
+	__u16 flags = 0;
+	__u64 stack;
+
+	if (!c.flags || ctx->ret)
+		return 0;
+	regs = user_regs();
+	stack = caller_stack(&c, regs, &flags);
+	ev = reserve_record(ev_mprotect, EV_MPROTECT, c.pid_tgid);
+	if (!ev)
+		return 0;
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->addr = regs->di;
+	ev->len = page_up(regs->si);
+	ev->prot = regs->dx;
+	ev->pad = 0;
+	submit_record(ev);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_mprotect")
+int exit_mprotect(struct trace_event_raw_sys_exit *ctx)
+{
+	return protect(ctx);
+}
+
+SEC("tp/syscalls/sys_exit_pkey_mprotect")
+int exit_pkey_mprotect(struct trace_event_raw_sys_exit *ctx)
+{
+	return protect(ctx);
+}
+
+/* A shrinking heap gives its tail back at entry, like munmap. */
+SEC("tp/syscalls/sys_enter_brk")
+int enter_brk(struct trace_event_raw_sys_enter *ctx)
+{
+	struct caller c = current_caller();
+	struct task_struct *task;
+	__u64 now, wanted;
+
+	if (!c.flags || !ctx->args[0])
+		return 0;
+	task = (void *)bpf_get_current_task();
+	now = page_up(BPF_CORE_READ(task, mm, brk));
+	wanted = page_up(ctx->args[0]);
+	if (wanted < now && wanted >= BPF_CORE_READ(task, mm, start_brk))
+		emit_range(&c, EV_MUNMAP, EV_F_BRK, wanted, now - wanted);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_brk")
+int exit_brk(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+	struct caller c = current_caller();
+	struct task_struct *task;
+	struct pt_regs *regs;
+	struct ev_brk *ev;
+	__u16 flags = 0;
+	__u64 stack;
+
+	if (!c.flags)
+		return 0;
+	regs = user_regs();
+	if (!regs->di || (__u64)ret != regs->di)	/* a question, or refused: nothing moved */
+		return 0;
+	stack = caller_stack(&c, regs, &flags);
+	ev = reserve_record(ev_brk, EV_BRK, c.pid_tgid);
+	if (!ev)
+		return 0;
+	task = (void *)bpf_get_current_task();
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->start = BPF_CORE_READ(task, mm, start_brk);
+	ev->end = ret;
+	submit_record(ev);
+	return 0;
+}
+
+static long note_vma_len(struct task_struct *task, struct vm_area_struct *vma, __u64 *len)
+{
+	*len = vma->vm_end - vma->vm_start;
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_shmat")
+int exit_shmat(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+	struct caller c = current_caller();
+	struct pt_regs *regs;
+	struct ev_shmat *ev;
+	__u64 stack, len = 0;
+	__u16 flags = 0;
+
+	if (!c.flags || failed(ret))
+		return 0;
+	regs = user_regs();
+	stack = caller_stack(&c, regs, &flags);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(bpf_get_current_task_btf(), ret, note_vma_len, &len, 0);
+	ev = reserve_record(ev_shmat, EV_SHMAT, c.pid_tgid);
+	if (!ev)
+		return 0;
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->addr = ret;
+	ev->len = len;
+	ev->shmid = regs->di;
+	ev->flags = regs->dx;
+	submit_record(ev);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_shmdt")
+int enter_shmdt(struct trace_event_raw_sys_enter *ctx)
+{
+	struct caller c = current_caller();
+
+	if (c.flags)
+		emit_range(&c, EV_SHMDT, 0, ctx->args[0], 0);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_shmdt")
+int exit_shmdt(struct trace_event_raw_sys_exit *ctx)
+{
+	struct caller c;
+
+	if (!ctx->ret)
+		return 0;
+	c = current_caller();
+	return c.flags ? emit_undo(&c, EV_SHMDT, ctx->ret) : 0;
+}
