@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* Asks the symbolizer for each frame of a report that lies in a file. */
+#include "user/name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t parse_hex(const char *hex, uint8_t *out, size_t out_sz)
+{
+	size_t n = 0;
+	unsigned int byte;
+
+	while (hex && n < out_sz && sscanf(hex + 2 * n, "%2x", &byte) == 1)
+		out[n++] = (uint8_t)byte;
+	return n;
+}
+
+static int name_frame(struct report_frame *frame, struct symbolizer *symbolizer)
+{
+	struct symbol_query query = {
+		.dev = frame->dev,
+		.ino = frame->ino,
+		.path = frame->path,
+		.offset = frame->offset,
+		.return_address = !frame->innermost,
+	};
+	uint8_t build_id[EV_BUILD_ID_MAX];
+	struct symbol symbol;
+	int r;
+
+	if (frame->function || !frame->module)
+		return 0;
+	query.build_id_sz = parse_hex(frame->build_id, build_id, sizeof(build_id));
+	query.build_id = build_id;
+	r = symbolizer__resolve(symbolizer, &query, &symbol);
+	if (r)
+		return r < 0 ? r : 0;
+	frame->function = symbol.function;
+	frame->file = symbol.file;
+	frame->line = symbol.line;
+	return 0;
+}
+
+int report__name_frames(struct report *report, struct symbolizer *symbolizer)
+{
+	for (size_t i = 0; i < report->n_processes; i++) {
+		struct report_process *p = &report->processes[i];
+
+		for (size_t k = 0; k < p->n_sites; k++)
+			for (size_t f = 0; f < p->sites[k].n_frames; f++) {
+				int r = name_frame(&p->sites[k].frames[f], symbolizer);
+
+				if (r)
+					return r;
+			}
+	}
+	return 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * One table of files, keyed by (device, inode); an entry holds the links of its probes.
+ *
+ * Where the kernel has them (6.6), one uprobe_multi link carries all probes of a file: detaching
+ * then waits once, not once per probe (traps.md, 25). The libbpf of older distributions does not know
+ * that kind, so the link is made by the system call itself. Otherwise each point is a perf uprobe.
+ *
+ * The kernel is given the file as /proc/self/fd/N: it holds in every mount namespace, for deleted
+ * files, and cannot be exchanged between our look and the kernel's.
+ */
+#include "user/source/file_probes.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/error.h"
+#include "user/base/table.h"
+#include "user/source/bpf.h"
+#include "user/source/pairs.h"
+#include "user/source/probe_points.h"
+
+#define MAX_PROBED_FILES 4096	/* further ones are noted, not probed */
+
+struct file_key {
+	uint64_t ino;
+	uint32_t dev;
+	uint32_t pad;
+};
+
+struct file_entry {
+	struct file_key key;
+	struct bpf_link **links;	/* perf uprobes; NULL with a multi link */
+	size_t n_points;
+	int multi_fd;			/* > 0: a uprobe_multi link */
+};
+
+struct file_probes {
+	struct file_probes_opts opts;
+	struct table files;
+	size_t n_points, n_files;
+};
+
+int file_probes__new(struct file_probes **out, const struct file_probes_opts *opts)
+{
+	struct file_probes *probes = calloc(1, sizeof(*probes));
+
+	if (!probes)
+		return -ENOMEM;
+	probes->opts = *opts;
+	table__init(&probes->files, sizeof(struct file_key), sizeof(struct file_entry));
+	*out = probes;
+	return 0;
+}
+
+static void detach(struct file_entry *entry)
+{
+	for (size_t i = 0; entry->links && i < entry->n_points; i++)
+		bpf_link__destroy(entry->links[i]);
+	free(entry->links);
+	if (entry->multi_fd > 0)
+		close(entry->multi_fd);
+}
+
+struct file_probes *file_probes__free(struct file_probes *probes)
+{
+	struct file_entry *entry;
+	size_t cursor = 0;
+
+	if (!probes)
+		return NULL;
+	while ((entry = table__next(&probes->files, &cursor)))
+		detach(entry);
+	table__fini(&probes->files);
+	free(probes);
+	return NULL;
+}
+
+bool file_probes__knows(const struct file_probes *probes, uint32_t dev, uint64_t ino)
+{
+	struct file_key key = { .ino = ino, .dev = dev };
+
+	return table__find(&probes->files, &key) != NULL;
+}
+
+size_t file_probes__n_points(const struct file_probes *probes)
+{
+	return probes->n_points;
+}
+
+size_t file_probes__n_files(const struct file_probes *probes)
+{
+	return probes->n_files;
+}
+
+static void note(struct file_probes *probes, const char *path, const char *sentence)
+{
+	if (probes->opts.note)
+		probes->opts.note(probes->opts.note_ctx, path, sentence);
+}
+
+static uint64_t cookie_of(const struct probe_point *point)
+{
+	const struct pair_symbol *symbol = &pair_symbols[point->symbol];
+	struct handle_cookie cookie = {
+		.symbol = point->symbol,
+		.pair = symbol->pair,
+		.is_close = symbol->role == PAIR_CLOSE,
+		.handle_arg = point->handle_arg,
+	};
+	uint64_t raw;
+
+	memcpy(&raw, &cookie, sizeof(raw));
+	return raw;
+}
+
+/* BPF_LINK_CREATE as of Linux 6.6 (89ae89f53d20), which the headers of older systems lack. */
+struct link_create_uprobe_multi {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t cnt, multi_flags, pid, pad;
+};
+
+static int attach_multi(struct file_probes *probes, struct file_entry *entry, const char *path,
+			const struct probe_points *found)
+{
+	uint64_t offsets[PROBE_POINTS_MAX], cookies[PROBE_POINTS_MAX];
+	struct link_create_uprobe_multi attr = {
+		.prog_fd = bpf_program__fd(probes->opts.program),
+		.attach_type = bpf_program__get_expected_attach_type(probes->opts.program),
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.cnt = found->n,
+	};
+	int fd;
+
+	for (size_t i = 0; i < found->n; i++) {
+		offsets[i] = found->points[i].offset;
+		cookies[i] = cookie_of(&found->points[i]);
+	}
+	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
+		return negative_errno();
+	entry->multi_fd = fd;
+	entry->n_points = found->n;
+	return 0;
+}
+
+static int attach_each(struct file_probes *probes, struct file_entry *entry, const char *path,
+		       const struct probe_points *found)
+{
+	entry->links = calloc(found->n, sizeof(*entry->links));
+	if (!entry->links)
+		return -ENOMEM;
+	for (size_t i = 0; i < found->n; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookie_of(&found->points[i]));
+		struct bpf_link *link;
+
+		link = bpf_program__attach_uprobe_opts(probes->opts.program, -1, path,
+						       found->points[i].offset, &opts);
+		if (!link)
+			return negative_errno();
+		entry->links[entry->n_points++] = link;
+	}
+	return 0;
+}
+
+static int probe_file(struct file_probes *probes, struct file_entry *entry, int fd,
+		      const char *path, const struct probe_points *found)
+{
+	char fd_path[64], sentence[160];
+	int r;
+
+	for (size_t i = 0; i < found->n_notes; i++)
+		note(probes, path, found->notes[i]);
+	if (!found->n)
+		return 0;
+	if (probes->n_files >= MAX_PROBED_FILES) {
+		note(probes, path, "it is not probed: the limit of probed files is reached");
+		return 0;
+	}
+	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
+	r = probes->opts.multi ? attach_multi(probes, entry, fd_path, found) :
+				 attach_each(probes, entry, fd_path, found);
+	if (r) {
+		detach(entry);
+		entry->links = NULL;
+		entry->multi_fd = 0;
+		entry->n_points = 0;
+		snprintf(sentence, sizeof(sentence), "its functions cannot be probed: %s",
+			 strerror(-r));
+		note(probes, path, sentence);
+		return r == -ENOMEM ? r : 0;
+	}
+	log_debug(probes->opts.log, "%s: %zu probes", path, entry->n_points);
+	probes->n_points += entry->n_points;
+	probes->n_files++;
+	return (int)entry->n_points;
+}
+
+int file_probes__add(struct file_probes *probes, uint32_t dev, uint64_t ino, int fd,
+		     const char *path)
+{
+	struct file_key key = { .ino = ino, .dev = dev };
+	struct probe_points found = {};
+	struct file_entry *entry;
+	bool is_new;
+	int r;
+
+	entry = table__insert(&probes->files, &key, &is_new);
+	if (!entry)
+		return -ENOMEM;
+	if (!is_new)
+		return (int)entry->n_points;
+	r = probe_points__find(fd, &found);
+	if (r == 1)	/* no ELF file: remembered, with no probe */
+		r = 0;
+	else if (!r)
+		r = probe_file(probes, entry, fd, path, &found);
+	probe_points__fini(&found);
+	return r;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The running system as a source of records: loads and attaches the BPF programs, reads the ring,
+ * answers the walker's questions, and writes the records that only user space can (process facts,
+ * map readings, files, memory, losses, ticks).
+ */
+#ifndef UNFREED_SOURCE_LIVE_H
+#define UNFREED_SOURCE_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/event.h"
+#include "user/base/log.h"
+#include "user/base/loop.h"
+
+struct live;
+struct symbolizer;
+
+struct live_opts {
+	struct loop *loop;		/* borrowed, like all that follows */
+	struct log *log;
+	struct symbolizer *symbolizer;	/* told of every file that turns up on a stack */
+	/* Takes each record, in order; the record is the callee's only during the call. A non-zero
+	 * return ends the loop with that value. */
+	int (*emit)(void *ctx, const struct ev_header *record);
+	void *emit_ctx;
+	bool all;			/* every process, not only those added */
+	bool stacks;			/* stacks for every watched process from its first event on;
+					 * else for those that have lived and taken a while */
+	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
+	uint64_t tick_ns;		/* between EV_TICKs; 0: 100 ms */
+	uint64_t memory_ns;		/* between EV_MEMORYs of a process; 0: 250 ms */
+};
+
+/*
+ * Loads and attaches everything; from here on records arrive as the loop runs. Returns 0 or -errno,
+ * logged with the cure where there is one.
+ */
+int live__new(struct live **out, const struct live_opts *opts);
+/* Detaches and unloads everything: nothing of ours is left in the kernel. */
+struct live *live__free(struct live *live);
+
+/*
+ * Watches a process and its future children: probes what it maps, reads its map file. Returns 0;
+ * LIVE_* when it cannot be watched; or -errno.
+ */
+enum live_condition {
+	LIVE_GONE = 1,
+	LIVE_KERNEL_THREAD = 2,
+	LIVE_THREAD = 3,		/* the id of a thread, not of a process */
+	LIVE_NOT_PERMITTED = 4,
+};
+int live__add(struct live *live, pid_t pid);
+
+/* Watches a child of ours that waits to exec: from its first instruction on. */
+int live__add_child(struct live *live, pid_t pid);
+
+/* Probes a file before anything maps it, so that not even its first call is missed. A file that
+ * cannot be opened is passed over. */
+void live__probe_path(struct live *live, const char *path);
+
+/* Number of watched processes that are alive. */
+size_t live__n_alive(const struct live *live);
+
+/* Reads what waits in the ring and writes a last round of readings and a tick. */
+int live__flush(struct live *live);
+
+/* Instruction counts of the loaded programs, for tests: fn(ctx, name, instructions, verified). */
+void live__each_program(const struct live *live,
+			void (*fn)(void *ctx, const char *name, size_t n, size_t verified),
+			void *ctx);
+
+#endif /* UNFREED_SOURCE_LIVE_H */

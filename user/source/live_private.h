@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * What the files of the live source share: live.c (set-up, ring, ticks), live_process.c (facts,
+ * map readings, memory), live_stack.c (the walker's questions, files on stacks).
+ */
+#ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
+#define UNFREED_SOURCE_LIVE_PRIVATE_H
+
+#include "user/base/table.h"
+#include "user/source/bpf.h"
+#include "user/source/file_probes.h"
+#include "user/source/live.h"
+#include "user/source/procfs.h"
+#include "user/source/tracepoints.h"
+#include "user/unwind/unwind.h"
+
+/* A process the source has heard of. */
+struct watched {
+	uint32_t tgid;
+	uint64_t start_ns;		/* CLOCK_BOOTTIME; 0: not known */
+	uint64_t since_ns;		/* CLOCK_MONOTONIC: first heard of, or its last exec */
+	bool seeded, facts_sent;
+	bool stacks;			/* the kernel side takes stacks for it */
+	bool has_events;		/* memory readings are worth the while */
+	uint32_t n_acquisitions;	/* until stacks are taken */
+	uint32_t n_handles;
+	uint64_t memory_read_ns;
+	uint64_t heal_due_ns;		/* 0: nothing lost */
+	/* Executable mappings as of maps_read_ns, ascending, for the unwinder. */
+	struct unwind_map *maps;
+	size_t n_maps, maps_capacity;
+	uint64_t maps_read_ns;		/* 0: never */
+	/* Rules in the kernel's map that are this process's. */
+	struct unwind_key *rules;
+	size_t n_rules, rules_capacity;
+};
+
+struct live {
+	struct live_opts opts;
+	struct unfreed_bpf *bpf;
+	struct tracepoints tracepoints;
+	struct file_probes *probes;
+	struct procfs *procfs;
+	struct unwinder *unwinder;
+	struct ring_buffer *ring;
+	uint32_t self_tgid;
+	struct table processes;		/* struct process_slot */
+	struct table announced;		/* struct announced_file: EV_FILE was written */
+	struct table exes;		/* struct announced_file: executables looked at after exec */
+	struct table known_stacks;	/* struct known_stack */
+	struct table answers;		/* struct answer: the token a thread's next event carries */
+	uint64_t losses[EV_N_LOSSES];	/* as last told */
+	uint64_t own_losses[EV_N_LOSSES];	/* counted on this side */
+	struct ev_trust trust;
+	uint64_t batch_deadline_ns;	/* one reading of the ring ends here */
+	uint64_t next_look_ns;		/* daemon: processes are looked at this often */
+	int stop;			/* what emit() returned, once it was not 0 */
+	uint64_t buffer[EV_MAX_RECORD_SZ / 8];	/* for records made here */
+};
+
+struct process_slot {
+	uint32_t tgid;
+	uint32_t pad;
+	struct watched *process;
+};
+
+/* live.c */
+/* Hands a record on. What the taker returns ends the loop once this round is over. */
+void live_emit(struct live *live, const struct ev_header *h);
+/* Fills in the header of a record made here, all of it but h->size's fixed value. */
+void live_header(struct ev_header *h, uint16_t type, uint32_t size, uint32_t tgid);
+void live_note(struct live *live, uint32_t tgid, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* live_process.c */
+struct watched *live_find(struct live *live, uint32_t tgid);
+struct watched *live_watch(struct live *live, uint32_t tgid);	/* found or made; NULL: no memory */
+void live_forget(struct live *live, uint32_t tgid);
+void live_forget_all(struct live *live);
+int live_send_facts(struct live *live, struct watched *p);	/* 0, LIVE_*, or -errno */
+/* Reads the map file: emits a seed, probes what is executable, remembers it for the unwinder. */
+int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason);
+int live_read_maps(struct live *live, struct watched *p);	/* for the unwinder only */
+void live_send_memory(struct live *live, struct watched *p);
+/* A file was mapped executable: probes it if it is new. */
+void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev);
+/* After an exec: probes the executable if it is new. */
+void live_look_at_exe(struct live *live, struct watched *p);
+int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
+
+/* live_stack.c */
+extern const struct unwind_target_ops live_unwind_ops;	/* context: struct live */
+int live_on_miss(struct live *live, const struct ev_miss *miss);
+int live_on_definition(struct live *live, const struct ev_stack *definition);
+/* Puts the answer in the place of a token, and counts how good the event's stack is. */
+void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack);
+void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
+
+#endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The live source's view of processes: who they are, what they map, what memory they use.
+ *
+ * A reading of the map file is put where the source stands in the stream of records. It is newer
+ * than all records before it and older than some after it, and those, applied on top, bring the
+ * model to the truth address by address: the last word on each address is the newest one.
+ */
+#include "user/source/live_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/error.h"
+#include "user/wire/decode.h"
+
+#define MAX_EXEC_MAPS 65536	/* remembered per process for the unwinder */
+
+struct watched *live_find(struct live *live, uint32_t tgid)
+{
+	uint32_t key[2] = { tgid, 0 };
+	struct process_slot *slot = table__find(&live->processes, key);
+
+	return slot ? slot->process : NULL;
+}
+
+struct watched *live_watch(struct live *live, uint32_t tgid)
+{
+	uint32_t key[2] = { tgid, 0 };
+	struct process_slot *slot;
+	struct watched *p;
+
+	p = live_find(live, tgid);
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	slot = p ? table__insert(&live->processes, key, NULL) : NULL;
+	if (!slot) {
+		free(p);
+		return NULL;
+	}
+	p->tgid = tgid;
+	p->since_ns = clock_monotonic_ns();
+	p->stacks = live->opts.stacks;
+	slot->process = p;
+	return p;
+}
+
+static void free_watched(struct watched *p)
+{
+	free(p->maps);
+	free(p->rules);
+	free(p);
+}
+
+void live_forget(struct live *live, uint32_t tgid)
+{
+	uint32_t key[2] = { tgid, 0 };
+	struct watched *p = live_find(live, tgid);
+
+	if (!p)
+		return;
+	live_drop_rules(live, p, 0, UINT64_MAX);
+	unwinder__forget(live->unwinder, tgid);
+	table__remove(&live->processes, key);
+	free_watched(p);
+}
+
+void live_forget_all(struct live *live)
+{
+	struct process_slot *slot;
+	size_t cursor = 0;
+
+	while ((slot = table__next(&live->processes, &cursor)))
+		free_watched(slot->process);
+	table__fini(&live->processes);
+}
+
+int live_send_facts(struct live *live, struct watched *p)
+{
+	struct ev_process *ev = (struct ev_process *)live->buffer;
+	struct procfs_facts facts;
+	char runtime[64] = "";
+	size_t sz;
+	int r;
+
+	r = procfs__facts(live->procfs, (pid_t)p->tgid, &facts);
+	if (r == -ESRCH)
+		return LIVE_GONE;
+	if (r == PROCFS_NOT_A_LEADER)
+		return LIVE_THREAD;
+	if (r == -EACCES || r == -EPERM)
+		return LIVE_NOT_PERMITTED;
+	if (r)
+		return r;
+	if (facts.kernel_thread)
+		return LIVE_KERNEL_THREAD;
+	if (p->seeded)	/* its libraries are mapped: it can be told what it is */
+		procfs__runtime(live->procfs, (pid_t)p->tgid, runtime, sizeof(runtime));
+	sz = ev_write_process(live->buffer, sizeof(live->buffer),
+			      &(struct ev_process_text){ .comm = facts.comm,
+							 .cmdline = facts.cmdline,
+							 .unit = facts.unit,
+							 .runtime = runtime });
+	if (!sz)
+		return 0;
+	if (!p->start_ns)
+		p->start_ns = facts.start_ns;
+	ev->start_ns = p->start_ns;
+	ev->ppid = (uint32_t)facts.ppid;
+	ev->uid = facts.uid;
+	live_header(&ev->h, EV_PROCESS, (uint32_t)sz, p->tgid);
+	p->facts_sent = true;
+	if (facts.is_32bit)
+		live_note(live, p->tgid, "%s is a 32-bit program: its system calls pass other "
+			  "tracepoints and are not seen", facts.comm);
+	live_emit(live, &ev->h);
+	return 0;
+}
+
+/* --- map files ------------------------------------------------------------------------------- */
+
+static int remember_exec_map(struct watched *p, const struct procfs_map *map)
+{
+	bool vdso = !strcmp(map->path, "[vdso]");
+
+	if (!map->executable || p->n_maps >= MAX_EXEC_MAPS)
+		return 0;
+	if (p->n_maps == p->maps_capacity) {
+		size_t capacity = p->maps_capacity ? 2 * p->maps_capacity : 32;
+		struct unwind_map *maps = reallocarray(p->maps, capacity, sizeof(*maps));
+
+		if (!maps)
+			return -ENOMEM;
+		p->maps = maps;
+		p->maps_capacity = capacity;
+	}
+	p->maps[p->n_maps++] = (struct unwind_map){
+		.start = map->start,
+		.end = map->end,
+		.file_off = map->file_off,
+		.ino = map->ino,
+		.dev = map->dev,
+		.executable = true,
+		.vdso = vdso,
+	};
+	return 0;
+}
+
+/* Probes the file behind an executable mapping unless it was looked at before. */
+static int probe_mapping(struct live *live, struct watched *p, const struct procfs_map *map)
+{
+	cleanup_fd int fd = -1;
+	int r;
+
+	if (!map->executable || !map->ino || file_probes__knows(live->probes, map->dev, map->ino))
+		return 0;
+	r = procfs__open_mapped(live->procfs, (pid_t)p->tgid, map, &fd);
+	if (r)
+		return r == -ENOMEM ? r : 0;	/* changed meanwhile, or no regular file */
+	r = file_probes__add(live->probes, map->dev, map->ino, fd, map->path);
+	return r < 0 ? r : 0;
+}
+
+struct seeding {
+	struct live *live;
+	struct watched *process;
+	bool emit;
+};
+
+static int on_map(void *ctx, const struct procfs_map *map)
+{
+	struct seeding *s = ctx;
+	struct ev_region ev = {
+		.start = map->start,
+		.end = map->end,
+		.file_off = map->file_off,
+		.ino = map->ino,
+		.dev = map->dev,
+		.prot = map->prot,
+		.flags = map->flags,
+	};
+	int r;
+
+	r = remember_exec_map(s->process, map);
+	if (r || !s->emit)
+		return r;
+	r = probe_mapping(s->live, s->process, map);
+	if (r)
+		return r;
+	if (map->ino && map->shared)
+		procfs__fs_magic(s->live->procfs, (pid_t)s->process->tgid, map, &ev.fs_magic);
+	live_header(&ev.h, EV_REGION, sizeof(ev), s->process->tgid);
+	live_emit(s->live, &ev.h);
+	return 0;
+}
+
+static int read_maps(struct live *live, struct watched *p, bool emit)
+{
+	struct seeding s = { .live = live, .process = p, .emit = emit };
+	int r;
+
+	p->n_maps = 0;
+	p->maps_read_ns = clock_monotonic_ns();
+	r = procfs__each_map(live->procfs, (pid_t)p->tgid, on_map, &s);
+	if (r < 0 && r != -ESRCH)
+		live->own_losses[EV_LOSS_MAPS_READ]++;
+	return r;
+}
+
+int live_read_maps(struct live *live, struct watched *p)
+{
+	return read_maps(live, p, false);
+}
+
+int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
+{
+	struct ev_seed ev = { .reason = reason };
+	int r;
+
+	live_header(&ev.h, EV_SEED_BEGIN, sizeof(ev), p->tgid);
+	live_emit(live, &ev.h);
+	r = read_maps(live, p, true);
+	p->seeded = true;
+	p->heal_due_ns = 0;
+	if (r) {	/* half a reading says nothing about what it did not name: no SEED_END */
+		if (r == -ESRCH)
+			return LIVE_GONE;
+		return r == -EACCES || r == -EPERM ? LIVE_NOT_PERMITTED : r;
+	}
+	if (reason == EV_SEED_HEAL)
+		live->trust.healed++;
+	live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
+	live_emit(live, &ev.h);
+	return 0;
+}
+
+void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev)
+{
+	struct procfs_map map = {
+		.start = ev->addr,
+		.end = ev->addr + ev->len,
+		.file_off = ev->file_off,
+		.ino = ev->ino,
+		.dev = ev->dev,
+		.executable = true,
+		.path = "",
+	};
+
+	if (!ev->ino || !(ev->prot & PROT_EXEC))
+		return;
+	probe_mapping(live, p, &map);
+}
+
+struct announced_exe {
+	uint64_t ino;
+	uint32_t dev;
+	uint32_t pad;
+};
+
+void live_look_at_exe(struct live *live, struct watched *p)
+{
+	struct announced_exe key = {};
+	struct stat st;
+	char path[32];
+	bool is_new;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", p->tgid);
+	if (stat(path, &st))
+		return;
+	key.ino = st.st_ino;
+	key.dev = (uint32_t)st.st_dev;
+	if (table__insert(&live->exes, &key, &is_new) && is_new)
+		live_seed(live, p, EV_SEED_EXEC);
+}
+
+int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
+{
+	int r;
+
+	live_drop_rules(live, p, 0, UINT64_MAX);
+	unwinder__forget(live->unwinder, p->tgid);
+	p->start_ns = ev->start_ns;
+	p->since_ns = clock_monotonic_ns();
+	p->seeded = p->facts_sent = false;
+	p->n_maps = 0;
+	p->maps_read_ns = 0;
+	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
+		live_look_at_exe(live, p);
+		return 0;
+	}
+	r = live_seed(live, p, EV_SEED_EXEC);
+	if (!r)
+		r = live_send_facts(live, p);
+	return r < 0 ? r : 0;	/* a condition: gone already, its exit follows */
+}
+
+void live_send_memory(struct live *live, struct watched *p)
+{
+	struct ev_memory ev = {};
+
+	p->memory_read_ns = clock_monotonic_ns();
+	if (procfs__memory(live->procfs, (pid_t)p->tgid, false, &ev))
+		return;	/* gone, or no memory of its own */
+	live_header(&ev.h, EV_MEMORY, sizeof(ev), p->tgid);
+	live_emit(live, &ev.h);
+}

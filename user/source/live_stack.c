@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The live source's half of the unwinding (bpf/stack.bpf.h has the other): answers the walker's
+ * questions, keeps its rule map in step with what the processes map, announces the files that turn
+ * up on stacks while they can still be opened, and counts how good the stacks are.
+ *
+ * An EV_MISS is followed in the ring by the event of the same thread that raised it, which carries
+ * the miss's token for a stack. The miss is answered first, so the event gets its full stack too.
+ */
+#include "user/source/live_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/error.h"
+#include "user/symbol/symbol.h"
+#include "user/wire/decode.h"
+
+#define MAX_KNOWN_STACKS 200000		/* 17 bytes each; when full it starts over */
+#define MAPS_AGAIN_NS 20000000ull	/* a map file is read again for a pc at most this often */
+
+struct known_stack {
+	uint64_t id;
+	uint64_t complete;
+};
+
+struct answer {
+	uint32_t tid;
+	uint32_t pad;
+	uint64_t token, stack;
+};
+
+struct announced_file {
+	uint64_t ino;
+	uint32_t dev;
+	uint32_t pad;
+};
+
+/* --- what the unwinder asks of us ------------------------------------------------------------ */
+
+static const struct unwind_map *map_at(const struct watched *p, uint64_t pc)
+{
+	size_t low = 0, high = p->n_maps;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (p->maps[mid].end <= pc)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < p->n_maps && p->maps[low].start <= pc ? &p->maps[low] : NULL;
+}
+
+static int find_map(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct unwind_map *out)
+{
+	struct live *live = ctx;
+	struct watched *p = live_find(live, tgid);
+	const struct unwind_map *map;
+	uint64_t now;
+	int r;
+
+	if (!p)
+		return -ENOENT;
+	map = again ? NULL : map_at(p, pc);
+	if (!map) {
+		now = clock_monotonic_ns();
+		if (p->maps_read_ns && now - p->maps_read_ns < MAPS_AGAIN_NS)
+			return -ENOENT;
+		r = live_read_maps(live, p);
+		if (r)
+			return r;
+		map = map_at(p, pc);
+	}
+	if (!map)
+		return -ENOENT;
+	*out = *map;
+	return 0;
+}
+
+static int open_file(void *ctx, uint32_t tgid, const struct unwind_map *map)
+{
+	struct live *live = ctx;
+	struct procfs_map which = {
+		.start = map->start,
+		.end = map->end,
+		.file_off = map->file_off,
+		.ino = map->ino,
+		.dev = map->dev,
+		.path = "",
+	};
+	int fd, r;
+
+	r = procfs__open_mapped(live->procfs, tgid, &which, &fd);
+	return r ? r : fd;
+}
+
+static int read_memory(void *ctx, uint32_t tgid, uint64_t addr, void *buf, size_t sz)
+{
+	struct iovec local = { buf, sz }, remote = { (void *)(uintptr_t)addr, sz };
+	ssize_t n = process_vm_readv((pid_t)tgid, &local, 1, &remote, 1, 0);
+
+	if (n < 0)
+		return negative_errno();
+	return (size_t)n == sz ? 0 : -EFAULT;
+}
+
+const struct unwind_target_ops live_unwind_ops = {
+	.find_map = find_map,
+	.open_file = open_file,
+	.read = read_memory,
+};
+
+/* --- rules ----------------------------------------------------------------------------------- */
+
+static int remember_rule(struct watched *p, const struct unwind_key *key)
+{
+	if (p->n_rules == p->rules_capacity) {
+		size_t capacity = p->rules_capacity ? 2 * p->rules_capacity : 64;
+		struct unwind_key *rules = reallocarray(p->rules, capacity, sizeof(*rules));
+
+		if (!rules)
+			return -ENOMEM;
+		p->rules = rules;
+		p->rules_capacity = capacity;
+	}
+	p->rules[p->n_rules++] = *key;
+	return 0;
+}
+
+static void learn(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
+{
+	struct live *live = ctx;
+	struct watched *p = live_find(live, key->tgid);
+	int fd = bpf_map__fd(live->bpf->maps.rules), r;
+
+	if (!p)
+		return;
+	r = bpf_map_update_elem(fd, key, rule, BPF_NOEXIST);
+	if (!r && !remember_rule(p, key))
+		return;
+	if (r == -EEXIST)	/* learnt before; a guarded rule may have changed */
+		bpf_map_update_elem(fd, key, rule, BPF_EXIST);
+	else if (r)
+		live->own_losses[EV_LOSS_RULES_FULL]++;
+}
+
+/* Forgets the rules of the pcs in [start, end): what lies there is another thing now. */
+void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end)
+{
+	int fd = bpf_map__fd(live->bpf->maps.rules);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		uint64_t pc = p->rules[i].pc & ~UNWIND_PC_INNERMOST;
+
+		if (pc >= start && pc < end)
+			bpf_map_delete_elem(fd, &p->rules[i]);
+		else
+			p->rules[kept++] = p->rules[i];
+	}
+	p->n_rules = kept;
+}
+
+/* --- files on stacks ------------------------------------------------------------------------- */
+
+/* Writes EV_FILE and hands the file to the symbolizer, once per file. */
+static int announce_file(struct live *live, uint32_t tgid, const struct unwind_map *map)
+{
+	struct announced_file key = { .ino = map->ino, .dev = map->dev };
+	uint8_t build_id[EV_BUILD_ID_MAX];
+	struct ev_file *ev = (struct ev_file *)live->buffer;
+	char link[64], path[4096];
+	size_t id_sz, sz;
+	bool is_new;
+	ssize_t n;
+	int fd, r;
+
+	if (!table__insert(&live->announced, &key, &is_new))
+		return -ENOMEM;
+	if (!is_new)
+		return 0;
+	fd = open_file(live, tgid, map);
+	if (fd < 0) {
+		table__remove(&live->announced, &key);	/* another process may show it */
+		return 0;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	id_sz = elf_build_id(fd, build_id);
+	sz = ev_write_file(live->buffer, sizeof(live->buffer), build_id, id_sz, path);
+	r = symbolizer__add(live->opts.symbolizer, map->dev, map->ino, fd, path);
+	if (r < 0)
+		return r;
+	if (!sz)
+		return 0;
+	ev->ino = map->ino;
+	ev->dev = map->dev;
+	live_header(&ev->h, EV_FILE, (uint32_t)sz, tgid);
+	live_emit(live, &ev->h);
+	return 0;
+}
+
+static int announce_frames(struct live *live, const struct ev_stack *definition)
+{
+	struct watched *p = live_find(live, definition->h.tgid);
+
+	for (size_t i = 0; p && i < definition->n_frames; i++) {
+		uint64_t pc = definition->frames[i].pc;
+		const struct unwind_map *map = map_at(p, i ? pc - 1 : pc);
+		int r;
+
+		if (!map || !map->ino)
+			continue;
+		r = announce_file(live, p->tgid, map);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int live_on_definition(struct live *live, const struct ev_stack *definition)
+{
+	struct known_stack *known;
+	int r = announce_frames(live, definition);
+
+	if (r)
+		return r;
+	if (live->known_stacks.n >= MAX_KNOWN_STACKS)
+		table__clear(&live->known_stacks);
+	known = table__insert(&live->known_stacks, &definition->id, NULL);
+	if (!known)
+		return -ENOMEM;
+	known->complete = definition->end == EV_STACK_COMPLETE;
+	live_emit(live, &definition->h);
+	return 0;
+}
+
+int live_on_miss(struct live *live, const struct ev_miss *miss)
+{
+	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
+	struct ev_stack *definition = (struct ev_stack *)buffer;
+	struct answer *answer;
+	uint32_t key[2] = { miss->h.tid, 0 };
+	int r;
+
+	if (!live_find(live, miss->h.tgid))
+		return 0;
+	r = unwinder__answer(live->unwinder, miss, learn, live, definition);
+	if (r)
+		return r;
+	answer = table__insert(&live->answers, key, NULL);
+	if (!answer)
+		return -ENOMEM;
+	answer->token = miss->token;
+	answer->stack = definition->id;
+	return definition->n_frames ? live_on_definition(live, definition) : 0;
+}
+
+void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack)
+{
+	uint32_t key[2] = { h->tid, 0 };
+	const struct known_stack *known;
+	const struct answer *answer;
+
+	if (!*stack)
+		return;
+	live->trust.stacks++;
+	if (h->flags & EV_F_STACK_TOKEN) {
+		h->flags &= ~EV_F_STACK_TOKEN;
+		answer = table__find(&live->answers, key);
+		if (!answer || answer->token != *stack) {
+			*stack = 0;
+			return;
+		}
+		*stack = answer->stack;
+		table__remove(&live->answers, key);
+	}
+	if (h->flags & EV_F_STACK_PARTIAL)
+		return;
+	known = table__find(&live->known_stacks, stack);
+	if (known && known->complete)
+		live->trust.stacks_complete++;
+}
