@@ -51,7 +51,7 @@ int log__new(struct log **out, FILE *stream, enum log_level level)
 /* Bytes of `line` that fill at most one row, without splitting a character. */
 static size_t fitting_bytes(const struct log *log, const char *line)
 {
-	struct winsize size = {0};
+	struct winsize size = { 0 };
 	size_t n, columns = 80, used = 0;
 
 	if (!ioctl(fileno(log->stream), TIOCGWINSZ, &size) && size.ws_col)

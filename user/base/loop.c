@@ -121,7 +121,7 @@ static int loop__add(struct loop *loop, enum watch_kind kind, int fd, uint32_t e
 		     struct watch **out)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
-	struct epoll_event event = {.events = epoll_events, .data.ptr = watch};
+	struct epoll_event event = { .events = epoll_events, .data.ptr = watch };
 	int r;
 
 	if (!watch) {
@@ -192,7 +192,7 @@ static int loop__add_timerfd(struct loop *loop, enum watch_kind kind, uint64_t n
 			     loop_timer_fn fn, void *ctx)
 {
 	struct itimerspec spec = {
-		.it_value = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)},
+		.it_value = { .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) },
 	};
 	struct watch *watch;
 	int r, fd;
@@ -256,7 +256,7 @@ int loop__add_signal(struct loop *loop, int signal, loop_signal_fn fn, void *ctx
 	if (r)
 		return -r;
 	loop->signal_mask = mask;
-	loop->signal_fns[signal] = (struct signal_fn){.fn = fn, .ctx = ctx};
+	loop->signal_fns[signal] = (struct signal_fn){ .fn = fn, .ctx = ctx };
 	return 0;
 }
 

@@ -46,7 +46,7 @@ static int parse_scaled(const char *s, const struct unit *units, uint64_t *out)
 
 int parse_u64(const char *s, uint64_t *out)
 {
-	static const struct unit units[] = {{"", 1}, {NULL, 0}};
+	static const struct unit units[] = { { "", 1 }, { NULL, 0 } };
 
 	return parse_scaled(s, units, out);
 }
@@ -67,8 +67,8 @@ int parse_pid(const char *s, pid_t *out)
 int parse_size(const char *s, uint64_t *out_bytes)
 {
 	static const struct unit units[] = {
-		{"", 1},	   {"K", 1ull << 10}, {"M", 1ull << 20},
-		{"G", 1ull << 30}, {"T", 1ull << 40}, {NULL, 0},
+		{ "", 1 },	   { "K", 1ull << 10 }, { "M", 1ull << 20 },
+		{ "G", 1ull << 30 }, { "T", 1ull << 40 }, { NULL, 0 },
 	};
 
 	return parse_scaled(s, units, out_bytes);
@@ -78,9 +78,9 @@ int parse_duration(const char *s, uint64_t *out_ns)
 {
 	static const uint64_t second = 1000000000;
 	const struct unit units[] = {
-		{"", second},	    {"ms", second / 1000}, {"s", second},
-		{"m", 60 * second}, {"h", 3600 * second},  {"d", 86400 * second},
-		{NULL, 0},
+		{ "", second },	    { "ms", second / 1000 }, { "s", second },
+		{ "m", 60 * second }, { "h", 3600 * second },  { "d", 86400 * second },
+		{ NULL, 0 },
 	};
 
 	return parse_scaled(s, units, out_ns);

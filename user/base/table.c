@@ -76,7 +76,7 @@ static size_t table__probe(const struct table *table, const void *key)
 
 void table__init(struct table *table, size_t key_sz, size_t entry_sz)
 {
-	*table = (struct table){.key_sz = key_sz, .entry_sz = entry_sz};
+	*table = (struct table){ .key_sz = key_sz, .entry_sz = entry_sz };
 }
 
 void table__fini(struct table *table)

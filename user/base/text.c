@@ -20,7 +20,7 @@
 
 void text__init(struct text *text)
 {
-	*text = (struct text){0};
+	*text = (struct text){ 0 };
 }
 
 void text__fini(struct text *text)
@@ -111,7 +111,7 @@ void text__addf(struct text *text, const char *format, ...)
 /* The code point at `s` in *out and its length in bytes; 0: not UTF-8. */
 static size_t utf8_decode(const uint8_t *s, size_t n, uint32_t *out)
 {
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	uint32_t c = s[0];
 	size_t i, length;
 
@@ -197,7 +197,7 @@ static bool text__add_odd(struct text *text, double value)
  */
 void text__add_size(struct text *text, double bytes)
 {
-	static const char *const units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
+	static const char *const units[] = { "B", "KB", "MB", "GB", "TB", "PB", "EB" };
 	const size_t last = sizeof(units) / sizeof(units[0]) - 1;
 	double value = fabs(bytes);
 	size_t unit = 0;
@@ -226,10 +226,10 @@ void text__add_duration(struct text *text, double seconds)
 		const char *name;
 		double seconds, end;
 	} units[] = {
-		{"s", 1, 59.5},
-		{"min", 60, 59.5},
-		{"h", 3600, 47.5},
-		{"days", 86400, INFINITY},
+		{ "s", 1, 59.5 },
+		{ "min", 60, 59.5 },
+		{ "h", 3600, 47.5 },
+		{ "days", 86400, INFINITY },
 	};
 	double value = fabs(seconds);
 	size_t unit = 0;

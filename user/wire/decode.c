@@ -135,8 +135,8 @@ static const char *check_note(const struct ev_header *h)
 	return check_trailer(h, offsetof(struct ev_note, text), e->text_sz);
 }
 
-#define EXACT(type_name, type, checker) {type_name, sizeof(type), false, checker}
-#define VARIABLE(type_name, type, checker) {type_name, sizeof(type), true, checker}
+#define EXACT(type_name, type, checker) { type_name, sizeof(type), false, checker }
+#define VARIABLE(type_name, type, checker) { type_name, sizeof(type), true, checker }
 
 static const struct ev_shape shapes[] = {
 	[EV_MMAP] = EXACT("mmap", struct ev_mmap, NULL),

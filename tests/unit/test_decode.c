@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The gate. One good record of every type is made, and then harmed: cut at every length, every bit
+ * flipped, every size claimed. Each harmed copy lies in memory of exactly its length, so that under
+ * AddressSanitizer any read outside it ends the test; what passes is then read as its claims say.
+ */
+#include "user/wire/decode.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+union record {
+	uint8_t bytes[EV_MAX_RECORD_SZ];
+	struct ev_header h;
+	struct ev_undo undo;
+	struct ev_fork fork;
+	struct ev_stack stack;
+	struct ev_miss miss;
+	struct ev_process process;
+	struct ev_seed seed;
+	struct ev_region region;
+	struct ev_file file;
+	struct ev_pair pair;
+	struct ev_note note;
+};
+
+static const struct {
+	uint16_t type;
+	const char *name;
+	size_t size;	/* of the fixed ones; 0: see make_good() */
+} types[] = {
+	{ EV_MMAP, "mmap", 80 },
+	{ EV_MUNMAP, "munmap", 40 },
+	{ EV_MREMAP_BEGIN, "mremap-begin", 72 },
+	{ EV_MREMAP_END, "mremap-end", 72 },
+	{ EV_MPROTECT, "mprotect", 56 },
+	{ EV_BRK, "brk", 48 },
+	{ EV_SHMAT, "shmat", 56 },
+	{ EV_SHMDT, "shmdt", 40 },
+	{ EV_UNDO, "undo", 40 },
+	{ EV_FORK, "fork", 40 },
+	{ EV_EXEC, "exec", 32 },
+	{ EV_EXIT, "exit", 32 },
+	{ EV_HANDLE_OPEN, "handle-open", 128 },
+	{ EV_HANDLE_CLOSE, "handle-close", 128 },
+	{ EV_STACK, "stack", 0 },
+	{ EV_MISS, "miss", 72 + EV_MISS_STACK_SZ },
+	{ EV_TICK, "tick", 24 },
+	{ EV_PROCESS, "process", 0 },
+	{ EV_SEED_BEGIN, "seed-begin", 32 },
+	{ EV_REGION, "region", 72 },
+	{ EV_SEED_END, "seed-end", 32 },
+	{ EV_FILE, "file", 0 },
+	{ EV_MEMORY, "memory", 144 },
+	{ EV_LOSS, "loss", 112 },
+	{ EV_PAIR, "pair", 64 },
+	{ EV_NOTE, "note", 0 },
+	{ EV_TRUST, "trust", 48 },
+};
+
+static void make_good(union record *r, size_t i)
+{
+	static const struct ev_process_text text = { "java", "java -jar x", "x.service", "hotspot" };
+
+	memset(r, 0, sizeof(*r));
+	switch (types[i].type) {
+	case EV_PROCESS:
+		ev_write_process(r, sizeof(*r), &text);
+		break;
+	case EV_FILE:
+		ev_write_file(r, sizeof(*r), (const uint8_t *)"0123456789", 10, "/lib/libz.so.1");
+		break;
+	case EV_NOTE:
+		ev_write_note(r, sizeof(*r), "Huge pages are not covered.");
+		break;
+	case EV_STACK:
+		r->stack.n_frames = 3;
+		r->h.size = sizeof(r->stack) + 3 * sizeof(struct ev_frame);
+		break;
+	default:
+		r->h.size = types[i].size;
+	}
+	r->h.type = types[i].type;
+	r->h.time_ns = 1;
+	if (r->h.type == EV_UNDO)
+		r->undo.undone = EV_MUNMAP;
+	if (r->h.type == EV_MISS)
+		r->miss.stack_sz = 100;
+}
+
+static volatile uint8_t sink;
+
+static void touch(const void *p, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sink += ((const uint8_t *)p)[i];
+}
+
+/* Reads an accepted record the way a consumer would: as far as its counts say. */
+static void consume(const struct ev_header *h)
+{
+	const union record *r = (const void *)h;
+
+	touch(h, h->size);
+	switch (h->type) {
+	case EV_STACK:
+		assert_in_range(r->stack.n_frames, 1, EV_MAX_FRAMES);
+		touch(r->stack.frames, r->stack.n_frames * sizeof(struct ev_frame));
+		break;
+	case EV_MISS:
+		touch(r->miss.stack, r->miss.stack_sz);
+		break;
+	case EV_PROCESS:
+		touch(r->process.text, (size_t)r->process.comm_sz + r->process.cmdline_sz +
+					       r->process.unit_sz + r->process.runtime_sz);
+		break;
+	case EV_FILE:
+		assert_in_range(r->file.build_id_sz, 0, EV_BUILD_ID_MAX);
+		touch(r->file.path, r->file.path_sz);
+		break;
+	case EV_PAIR:
+		assert_true(strlen(r->pair.name) < sizeof(r->pair.name));
+		break;
+	case EV_NOTE:
+		touch(r->note.text, r->note.text_sz);
+		break;
+	}
+}
+
+/* Checks a copy of `n` bytes that ends where its memory ends. */
+static int check_exact(const void *bytes, size_t n)
+{
+	const struct ev_header *h = NULL;
+	const char *why = NULL;
+	void *copy = malloc(n ? n : 1);
+	int r;
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, n);
+	r = ev_check(copy, n, &h, &why);
+	if (r) {
+		assert_int_equal(r, -EBADMSG);
+		assert_non_null(why);
+		assert_null(h);
+	} else {
+		assert_ptr_equal(h, copy);
+		assert_true(h->size <= n);
+		assert_non_null(ev_type_name(h->type));
+		consume(h);
+	}
+	free(copy);
+	return r;
+}
+
+static void good_records_pass(void **state)
+{
+	union record r;
+	size_t i;
+
+	for (i = 0; i < N(types); i++) {
+		make_good(&r, i);
+		if (types[i].size)
+			assert_int_equal(r.h.size, types[i].size);
+		assert_int_equal(check_exact(&r, r.h.size), 0);
+		/* What follows in the buffer is the next record's. */
+		assert_int_equal(check_exact(&r, r.h.size + 13), 0);
+		assert_string_equal(ev_type_name(r.h.type), types[i].name);
+	}
+}
+
+static void every_cut_is_refused(void **state)
+{
+	union record r;
+	size_t i, n;
+
+	for (i = 0; i < N(types); i++) {
+		make_good(&r, i);
+		for (n = 0; n < r.h.size; n++)
+			assert_int_equal(check_exact(&r, n), -EBADMSG);
+	}
+}
+
+/* A size other than its own is never taken: neither with the bytes there nor without. */
+static void every_other_size_is_refused(void **state)
+{
+	union record r;
+	uint32_t size, good;
+	size_t i;
+
+	for (i = 0; i < N(types); i++) {
+		make_good(&r, i);
+		good = r.h.size;
+		for (size = 0; size <= good + 64 && size <= sizeof(r); size++) {
+			r.h.size = size;
+			assert_int_equal(check_exact(&r, good) == 0, size == good);
+			assert_int_equal(check_exact(&r, size < 24 ? 24 : size) == 0, size == good);
+		}
+		for (size = 3; size < 32; size++) {
+			r.h.size = 1u << size;
+			assert_int_equal(check_exact(&r, good) == 0, r.h.size == good);
+		}
+		r.h.size = UINT32_MAX;
+		assert_int_equal(check_exact(&r, good), -EBADMSG);
+	}
+}
+
+static void every_bit_flip_is_survived(void **state)
+{
+	union record r;
+	size_t i, bit, end;
+
+	for (i = 0; i < N(types); i++) {
+		make_good(&r, i);
+		/* Behind the fixed part of a miss lie 16 KiB that nobody interprets. */
+		end = r.h.size > 512 ? 512 : r.h.size;
+		for (bit = 0; bit < end * 8; bit++) {
+			uint32_t size = r.h.size;
+
+			r.bytes[bit / 8] ^= 1u << bit % 8;
+			check_exact(&r, size);
+			r.bytes[bit / 8] ^= 1u << bit % 8;
+		}
+	}
+}
+
+static void random_bytes_are_survived(void **state)
+{
+	uint64_t x = 88172645463325252ull;
+	union record r;
+	int round, i;
+
+	for (round = 0; round < 200000; round++) {
+		uint32_t size;
+
+		make_good(&r, round % N(types));
+		if (r.h.type == EV_MISS)
+			continue;
+		size = r.h.size;
+		for (i = round % 5; i >= 0; i--) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			r.bytes[(x >> 8) % size] = x & 1 ? x >> 40 : (x >> 48) % 4;
+		}
+		check_exact(&r, size);
+	}
+}
+
+static void unknown_types_are_refused(void **state)
+{
+	union record r;
+	uint32_t type;
+	size_t i;
+
+	memset(&r, 0, sizeof(r));
+	for (type = 0; type <= UINT16_MAX; type++) {
+		bool known = false;
+
+		for (i = 0; i < N(types); i++)
+			known |= types[i].type == type;
+		assert_int_equal(ev_type_name(type) != NULL, known);
+		r.h.type = type;
+		r.h.size = 24;
+		if (!known)
+			assert_int_equal(check_exact(&r, 24), -EBADMSG);
+	}
+}
+
+static void refused_because(union record *r, const char *part)
+{
+	const struct ev_header *h;
+	const char *why = "accepted";
+
+	assert_int_equal(ev_check(r, sizeof(*r), &h, NULL), -EBADMSG);
+	assert_int_equal(ev_check(r, sizeof(*r), &h, &why), -EBADMSG);
+	if (!strstr(why, part))
+		fail_msg("refused because \"%s\", not \"%s\"", why, part);
+}
+
+static size_t index_of(uint16_t type)
+{
+	size_t i;
+
+	for (i = 0; types[i].type != type; i++)
+		;
+	return i;
+}
+
+#define REFUSED(type, change, part)			\
+	do {						\
+		union record r;				\
+							\
+		make_good(&r, index_of(type));		\
+		change;					\
+		refused_because(&r, part);		\
+	} while (0)
+
+static void claims_are_checked(void **state)
+{
+	REFUSED(EV_TICK, r.h.flags = 8, "unknown flag");
+	REFUSED(EV_UNDO, r.undo.undone = EV_MMAP, "not a release");
+	REFUSED(EV_FORK, r.fork.shares_vm = 2, "shares_vm");
+	REFUSED(EV_STACK, r.stack.n_frames = 0, "number of frames is out");
+	REFUSED(EV_STACK, r.stack.n_frames = EV_MAX_FRAMES + 1, "number of frames is out");
+	REFUSED(EV_STACK, r.stack.n_frames = 2, "does not fit");
+	REFUSED(EV_STACK, r.stack.n_frames = 4, "does not fit");
+	REFUSED(EV_STACK, r.stack.end = 3, "unknown end");
+	REFUSED(EV_STACK, r.stack.frames[2].kind = 3, "kind of frame");
+	REFUSED(EV_MISS, r.miss.stack_sz = EV_MISS_STACK_SZ + 1, "stack is longer");
+	REFUSED(EV_PROCESS, r.process.unit_sz = UINT16_MAX, "longer than the record");
+	REFUSED(EV_PROCESS, r.process.cmdline_sz = 0, "longer than its text");
+	REFUSED(EV_SEED_BEGIN, r.seed.reason = 3, "reason");
+	REFUSED(EV_SEED_END, r.seed.reason = 3, "reason");
+	REFUSED(EV_REGION, r.region.flags = 16, "region flag");
+	REFUSED(EV_FILE, r.file.build_id_sz = 21, "build-id");
+	REFUSED(EV_FILE, r.file.path_sz = UINT32_MAX, "longer than the record");
+	REFUSED(EV_FILE, r.bytes[r.h.size - 1] = 'x', "padding");
+	REFUSED(EV_PAIR, memset(r.pair.name, 'x', sizeof(r.pair.name)), "terminated");
+	REFUSED(EV_NOTE, r.note.text_sz += 64, "longer than the record");
+	REFUSED(EV_TICK, r.h.size = EV_MAX_RECORD_SZ + 8, "larger than any");
+	REFUSED(EV_TICK, r.h.type = 0, "unknown type");
+}
+
+static void misaligned_data_is_refused(void **state)
+{
+	const struct ev_header *h;
+	union record r, moved;
+
+	make_good(&r, index_of(EV_TICK));
+	memcpy(moved.bytes + 4, &r, 24);
+	assert_int_equal(ev_check(moved.bytes + 4, 24, &h, NULL), -EBADMSG);
+}
+
+/* The longest stack there may be fits a record, and passes. */
+static void the_longest_stack_passes(void **state)
+{
+	union record r;
+
+	make_good(&r, index_of(EV_STACK));
+	r.stack.n_frames = EV_MAX_FRAMES;
+	r.h.size = sizeof(r.stack) + EV_MAX_FRAMES * sizeof(struct ev_frame);
+	assert_int_equal(check_exact(&r, r.h.size), 0);
+}
+
+static void writers_leave_the_rest_alone(void **state)
+{
+	static const struct ev_process_text text = { "c", "cmd line", "u", NULL };
+	union record r;
+
+	memset(&r, 0xaa, sizeof(r));
+	r.process.ppid = 7;
+	r.h.flags = 0;
+	assert_int_equal(ev_write_process(&r, sizeof(r), &text), 64);
+	assert_int_equal(check_exact(&r, 64), 0);
+	assert_int_equal(r.process.ppid, 7);
+	assert_int_equal(r.h.time_ns, 0xaaaaaaaaaaaaaaaaull);
+	assert_int_equal(r.process.runtime_sz, 0);
+	assert_memory_equal(r.process.text, "ccmd lineu\0\0\0\0\0\0", 16);
+
+	memset(&r, 0xaa, sizeof(r));
+	r.h.flags = 0;
+	assert_int_equal(ev_write_file(&r, sizeof(r), NULL, 0, NULL), 64);
+	assert_int_equal(check_exact(&r, 64), 0);
+	assert_int_equal(r.file.build_id[0], 0);
+	assert_int_equal(ev_write_file(&r, sizeof(r), (const uint8_t *)"0123456789abcdef0123456789",
+				       26, "/x"), 72);
+	assert_int_equal(check_exact(&r, 72), 0);
+	assert_int_equal(r.file.build_id_sz, EV_BUILD_ID_MAX);
+
+	assert_int_equal(ev_write_note(&r, sizeof(r), NULL), 32);
+	assert_int_equal(check_exact(&r, 32), 0);
+	assert_int_equal(ev_write_note(&r, sizeof(r), "four"), 32);
+	assert_int_equal(ev_write_note(&r, sizeof(r), "fives"), 40);
+	assert_int_equal(check_exact(&r, 40), 0);
+}
+
+/* Into buffers of every size, placed against their end: cut, never overrun, always a record. */
+static void writers_cut_what_does_not_fit(void **state)
+{
+	static char text[30000];
+	const struct ev_process_text parts = { "comm", text, "a-unit.service", "hotspot" };
+	size_t buf_sz, size;
+	struct ev_header *h;
+	const struct ev_header *out;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (buf_sz = 0; buf_sz < 21000; buf_sz += buf_sz < 200 ? 1 : 97) {
+		int writer;
+
+		for (writer = 0; writer < 3; writer++) {
+			h = malloc(buf_sz ? buf_sz : 1);
+			assert_non_null(h);
+			memset(h, 0, buf_sz);
+			if (writer == 0)
+				size = ev_write_process(h, buf_sz, &parts);
+			else if (writer == 1)
+				size = ev_write_file(h, buf_sz, (const uint8_t *)"ab", 2, text);
+			else
+				size = ev_write_note(h, buf_sz, text);
+			assert_true(size <= buf_sz && size <= EV_MAX_RECORD_SZ);
+			if (size) {
+				assert_int_equal(ev_check(h, buf_sz, &out, NULL), 0);
+				assert_int_equal(out->size, size);
+			} else {
+				assert_true(buf_sz < (writer == 0 ? 48 : writer == 1 ? 64 : 32));
+			}
+			free(h);
+		}
+	}
+}
+
+/* A command line without end must not cost the unit's name. */
+static void a_long_command_line_leaves_room(void **state)
+{
+	static char text[30000];
+	const struct ev_process_text parts = { "comm", text, "a-unit.service", "hotspot" };
+	union record r;
+
+	memset(text, 'x', sizeof(text) - 1);
+	memset(&r, 0, sizeof(r));
+	assert_int_equal(ev_write_process(&r, 256, &parts), 256);
+	assert_int_equal(r.process.comm_sz, 4);
+	assert_int_equal(r.process.unit_sz, 14);
+	assert_int_equal(r.process.runtime_sz, 7);
+	assert_int_equal(r.process.cmdline_sz, 256 - 48 - 25);
+	assert_memory_equal(r.process.text + 256 - 48 - 21, "a-unit.servicehotspot", 21);
+}
+
+static void every_loss_and_limit_has_its_name(void **state)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < EV_N_LOSSES; i++) {
+		assert_non_null(ev_loss_name(i));
+		for (j = 0; j < i; j++)
+			assert_string_not_equal(ev_loss_name(i), ev_loss_name(j));
+	}
+	assert_null(ev_loss_name(EV_N_LOSSES));
+	assert_null(ev_loss_name(UINT32_MAX));
+	assert_string_equal(ev_loss_name(EV_LOSS_READ), "read-failed");
+	assert_string_equal(ev_loss_name(EV_LOSS_NESTED), "nested");
+	for (i = 0; i < EV_N_LIMITS; i++)
+		assert_non_null(ev_limit_name(i));
+	assert_null(ev_limit_name(EV_N_LIMITS));
+	assert_string_equal(ev_limit_name(EV_LIMIT_HOST), "host");
+	assert_string_equal(ev_limit_name(EV_LIMIT_MAP_COUNT), "map-count");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_records_pass),
+		cmocka_unit_test(every_cut_is_refused),
+		cmocka_unit_test(every_other_size_is_refused),
+		cmocka_unit_test(every_bit_flip_is_survived),
+		cmocka_unit_test(random_bytes_are_survived),
+		cmocka_unit_test(unknown_types_are_refused),
+		cmocka_unit_test(claims_are_checked),
+		cmocka_unit_test(misaligned_data_is_refused),
+		cmocka_unit_test(the_longest_stack_passes),
+		cmocka_unit_test(writers_leave_the_rest_alone),
+		cmocka_unit_test(writers_cut_what_does_not_fit),
+		cmocka_unit_test(a_long_command_line_leaves_room),
+		cmocka_unit_test(every_loss_and_limit_has_its_name),
+	};
+
+	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
+}
