@@ -68,7 +68,8 @@ typedef void (*unwind_learn_fn)(void *ctx, const struct unwind_key *key,
  * Answers a miss. `out` points at UNWIND_STACK_SZ bytes, 8-byte aligned, which become a whole
  * EV_STACK record: header from the miss, frames, end, and the id that the kernel's walker will
  * compute for the same stack. A stack deeper than what was copied is EV_STACK_BROKEN unless the
- * rest can be read from the target.
+ * rest can be read from the target. Returns 0, -ENOMEM, or 1: the registers are no user's and
+ * `out` has no frame, so it is no record.
  */
 #define UNWIND_STACK_SZ (sizeof(struct ev_stack) + EV_MAX_FRAMES * sizeof(struct ev_frame))
 int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwind_learn_fn learn,

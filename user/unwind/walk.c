@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * bpf/rule.h defines the walk; this is its other half beside bpf/stack.bpf.h, and differs only in
+ * that a rule is always to be had. What was copied answers first, as it is the moment of the
+ * probe; the live process answers for what lies beyond it (deeper frames, alternate stacks,
+ * guards), where it has not returned to yet in all likelihood.
+ */
+#include "user/unwind/walk.h"
+
+#include <string.h>
+
+struct walk {
+	const struct ev_miss *miss;
+	const struct walk_ops *ops;
+	void *ctx;
+	struct ev_stack *out;
+	struct unwind_rule rule;
+	uint64_t pc, sp, bp, hash;
+	bool innermost;
+};
+
+enum { WALK_ON = -1 };		/* beside enum ev_stack_end */
+
+static bool read_memory(const struct walk *w, uint64_t addr, void *buf, size_t sz)
+{
+	const struct ev_miss *miss = w->miss;
+	uint64_t have = miss->stack_sz < EV_MISS_STACK_SZ ? miss->stack_sz : EV_MISS_STACK_SZ;
+	uint64_t off = addr - miss->sp;
+
+	if (addr >= miss->sp && have >= sz && off <= have - sz) {
+		memcpy(buf, miss->stack + off, sz);
+		return true;
+	}
+	return w->ops->read(w->ctx, addr, buf, sz) == 0;
+}
+
+static bool guard_holds(const struct walk *w)
+{
+	uint32_t value;
+
+	if (!(w->rule.flags & UNWIND_F_GUARD))
+		return true;
+	return read_memory(w, w->rule.guard_addr, &value, sizeof(value)) &&
+	       value == w->rule.guard_value;
+}
+
+/* The rule for this pc. One that is stale at once is not worth a third question. */
+static int get_rule(struct walk *w)
+{
+	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->miss->h.tgid, w->miss->mm_id);
+	int r;
+
+	r = w->ops->rule(w->ctx, &key, false, &w->rule);
+	if (r || guard_holds(w))
+		return r;
+	r = w->ops->rule(w->ctx, &key, true, &w->rule);
+	if (!r && !guard_holds(w))
+		w->rule = (struct unwind_rule){ .kind = UNWIND_BROKEN };
+	return r;
+}
+
+static void add_frame(struct walk *w)
+{
+	struct ev_frame *frame = &w->out->frames[w->out->n_frames++];
+
+	*frame = (struct ev_frame){ .pc = w->pc, .kind = EV_FRAME_NATIVE };
+	if (w->rule.flags & UNWIND_F_GUARD) {
+		frame->kind = EV_FRAME_GUARDED;
+		frame->extra[0] = w->rule.guard_value;
+		w->hash = stack_hash_extra(w->hash, frame->extra[0], 0);
+	}
+}
+
+static int step_interpreter(struct walk *w)
+{
+	struct ev_frame *frame = &w->out->frames[w->out->n_frames - 1];
+	uint64_t v[10];
+
+	if (!read_memory(w, w->bp + (uint64_t)UNWIND_INTERPRETER_BCP_OFF, v, sizeof(v)))
+		return EV_STACK_BROKEN;
+	frame->kind = EV_FRAME_INTERPRETED;
+	frame->extra[0] = v[5];
+	frame->extra[1] = v[0];
+	w->hash = stack_hash_extra(w->hash, v[5], v[0]);
+	if (v[7] <= w->sp)
+		return EV_STACK_BROKEN;
+	w->sp = v[7];
+	w->bp = v[8];
+	w->pc = v[9];
+	w->innermost = false;
+	return WALK_ON;
+}
+
+static int step_signal(struct walk *w)
+{
+	uint64_t v[7];
+
+	if (!read_memory(w, w->sp + UNWIND_SIGNAL_OFF, v, sizeof(v)))
+		return EV_STACK_BROKEN;
+	w->bp = v[0];
+	w->sp = v[5];
+	w->pc = v[6];
+	w->innermost = true;
+	return WALK_ON;
+}
+
+static int step_cfa(struct walk *w)
+{
+	const struct unwind_rule *rule = &w->rule;
+	uint64_t cfa = unwind_base(rule, w->sp, w->bp), ra;
+
+	if (unwind_derefs(rule) &&
+	    !read_memory(w, cfa + (uint64_t)(int64_t)rule->deref_off, &cfa, sizeof(cfa)))
+		return EV_STACK_BROKEN;
+	cfa += (uint64_t)(int64_t)rule->cfa_off;
+	if (cfa <= w->sp || !read_memory(w, cfa + (uint64_t)(int64_t)rule->ra_off, &ra, sizeof(ra)))
+		return EV_STACK_BROKEN;
+	if (rule->flags & UNWIND_F_BP_SAVED &&
+	    !read_memory(w, unwind_bp_slot(rule, w->bp, cfa), &w->bp, sizeof(w->bp)))
+		return EV_STACK_BROKEN;
+	w->sp = cfa;
+	w->pc = ra;
+	w->innermost = false;
+	return WALK_ON;
+}
+
+static int step(struct walk *w)
+{
+	switch (w->rule.kind) {
+	case UNWIND_SP:
+	case UNWIND_BP:
+	case UNWIND_SP_DEREF:
+	case UNWIND_BP_DEREF:
+		return step_cfa(w);
+	case UNWIND_SIGNAL:
+		return step_signal(w);
+	case UNWIND_INTERPRETER:
+		return step_interpreter(w);
+	case UNWIND_END:
+		return EV_STACK_COMPLETE;
+	default:
+		return EV_STACK_BROKEN;
+	}
+}
+
+/* 0 and *end, or what walk_ops.rule failed with. */
+static int follow(struct walk *w, int *end)
+{
+	int r;
+
+	do {
+		*end = w->out->n_frames == EV_MAX_FRAMES ? EV_STACK_TRUNCATED : EV_STACK_BROKEN;
+		if (*end == EV_STACK_TRUNCATED || unwind_pc_is_bad(w->pc))
+			return 0;
+		w->hash = stack_hash_fold(w->hash, w->pc);
+		r = get_rule(w);
+		if (r)
+			return r;
+		add_frame(w);
+		*end = step(w);
+		if (*end == WALK_ON && w->pc == 0)
+			*end = EV_STACK_COMPLETE;
+	} while (*end == WALK_ON);
+	return 0;
+}
+
+int walk__run(const struct ev_miss *miss, const struct walk_ops *ops, void *ctx,
+	      struct ev_stack *out)
+{
+	struct walk w = {
+		.miss = miss,
+		.ops = ops,
+		.ctx = ctx,
+		.out = out,
+		.pc = miss->ip,
+		.sp = miss->sp,
+		.bp = miss->bp,
+		.hash = stack_hash_begin(miss->h.tgid, miss->mm_id),
+		.innermost = true,
+	};
+	int end, r;
+
+	*out = (struct ev_stack){ .h = miss->h };
+	out->h.type = EV_STACK;
+	out->h.flags = 0;
+	r = follow(&w, &end);
+	if (r)
+		return r;
+	out->id = stack_hash_end(w.hash);
+	out->end = (uint32_t)end;
+	out->h.size = (uint32_t)(sizeof(*out) + out->n_frames * sizeof(struct ev_frame));
+	return out->n_frames ? 0 : 1;
+}
