@@ -63,7 +63,7 @@ static const uint16_t one_byte[256] = {
 	[0x8f] = EM | GROUP,				/* pop */
 	[0x90 ... 0x97] = KNOWN | W_OP,			/* nop, xchg with rax */
 	[0x98] = KNOWN, [0x99] = KNOWN | W_DX,		/* cltq, cqto */
-	[0x9b ... 0x9f] = KNOWN,			/* fwait, pushf, popf, sahf, lahf */
+	[0x9c ... 0x9f] = KNOWN,			/* pushf, popf, sahf, lahf */
 	[0xa0 ... 0xa3] = KNOWN | MOFFS,
 	[0xa4 ... 0xa7] = KNOWN | W_ALL,		/* movs, cmps */
 	[0xa8] = KNOWN | IMM8, [0xa9] = KNOWN | IMMZ,	/* test */
