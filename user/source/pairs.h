@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define PAIR_N_ARGS 6	/* integer arguments of the System V calling convention: EV_N_HANDLE_ARGS */
+#define PAIRS_MAX 64	/* n_pairs is no larger */
 
 struct pair {
 	const char *name;	/* the report's kind, at most 31 characters: "zlib-inflate" */

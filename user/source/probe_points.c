@@ -48,7 +48,7 @@ struct finder {
 	struct candidate candidates[PROBE_POINTS_MAX];
 	size_t n_candidates;
 	bool too_many;
-	bool can_open[64];	/* by pair: a fallback opener was found */
+	bool can_open[PAIRS_MAX];	/* by pair: a fallback opener was found */
 	struct probe_points *out;
 };
 

@@ -36,7 +36,7 @@ struct probe_points {
  * Finds all of them; `fd` is readable and stays the caller's (its position is not used). *out is
  * the caller's to give to probe_points__fini(), whatever is returned, and holds n == 0 in the
  * usual case of a file that has nothing of the table. Returns 0; 1 when it is no ELF file that
- * could be read (out is empty); -ENOMEM.
+ * could be read (n is 0, and a note says so if it calls itself one); -ENOMEM.
  */
 int probe_points__find(int fd, struct probe_points *out);
 void probe_points__fini(struct probe_points *points);	/* idempotent; zeroes *points */

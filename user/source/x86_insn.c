@@ -91,7 +91,7 @@ static const uint16_t after_0f[256] = {
 	[0x0b] = KNOWN,					/* ud2 */
 	[0x0d] = E,					/* prefetch */
 	[0x10 ... 0x1d] = E,				/* SSE moves, hints */
-	[0x1e] = EM,					/* endbr64, rdssp */
+	[0x1e] = E | GROUP,				/* endbr64, rdssp */
 	[0x1f] = E,					/* nop */
 	[0x28 ... 0x2b] = E, [0x2c ... 0x2d] = ER, [0x2e ... 0x2f] = E,
 	[0x31] = KNOWN | W_ALL,				/* rdtsc */
@@ -261,6 +261,11 @@ static void refine_group(struct cursor *c)
 {
 	unsigned int operation = (c->modrm >> 3) & 7;
 
+	if (c->map == 2) {
+		if (operation == 1)	/* rdssp */
+			c->cell |= W_RM;
+		return;
+	}
 	switch (c->opcode) {
 	case 0x80:
 	case 0x81:
@@ -429,7 +434,7 @@ bool x86_insn__decode(const uint8_t *code, size_t n, struct x86_insn *out)
 
 	if (!read_opcode(&c) || !c.cell || !read_modrm(&c))
 		return false;
-	if (c.map == 1 && (c.cell & GROUP))
+	if (c.cell & GROUP)
 		refine_group(&c);
 	if (!c.cell || !read_immediates(&c, &relative))
 		return false;
