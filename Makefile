@@ -53,11 +53,12 @@ pkg = $(shell $(PKG_CONFIG) $(1) $(2))
 # --- what is built from what -------------------------------------------------------------------
 
 CORE_ROOMS := base wire model detect unwind symbol sink
-# The part of the source room that needs no libbpf: core, so that tests and replay have it.
-SOURCE_CORE_SRC := $(addprefix user/source/,pairs.c probe_calls.c probe_place.c probe_points.c \
-	x86_insn.c)
-CORE_SRC := $(foreach room,$(CORE_ROOMS),$(wildcard user/$(room)/*.c)) $(SOURCE_CORE_SRC)
-LIVE_SRC := $(filter-out $(SOURCE_CORE_SRC),$(wildcard user/source/*.c))
+# The part of the source room that needs libbpf; the rest of it is core, so that tests and replay have
+# it without.
+LIVE_SRC := $(wildcard user/source/live*.c user/source/features*.c) user/source/tracepoints.c \
+	user/source/file_probes.c
+CORE_SRC := $(foreach room,$(CORE_ROOMS),$(wildcard user/$(room)/*.c)) \
+	$(filter-out $(LIVE_SRC),$(wildcard user/source/*.c))
 MAIN_SRC := $(wildcard user/*.c)
 # maps.bpf.c first: the linker of libbpf 1.1 gets the places of maps wrong when it meets their extern
 # declarations before their definitions.
