@@ -168,13 +168,16 @@ static bool is_too_long(const struct cfi_fde *fde)
 static bool read_fde(const struct image_section *section, bool is_eh, uint64_t off,
 		     struct cfi_fde *fde)
 {
-	struct cursor at = { .p = section->p + off, .end = section->p + section->n };
+	struct cursor at = { .end = section->p + section->n };
 	struct entry entry, cie;
 	uint64_t cie_off, n;
 	struct cursor *c = &entry.body;
 
 	*fde = (struct cfi_fde){ 0 };
-	if (off >= section->n || !read_entry(&at, is_eh, &entry) || entry.is_cie)
+	if (off >= section->n)
+		return false;
+	at.p = section->p + off;
+	if (!read_entry(&at, is_eh, &entry) || entry.is_cie)
 		return false;
 	cie_off = is_eh ? (uint64_t)(entry.id_at - section->p) - entry.id : entry.id;
 	if (cie_off >= section->n)
