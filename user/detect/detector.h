@@ -25,8 +25,13 @@ struct detector_opts {
 int detector__new(struct detector **out, const struct detector_opts *opts);
 struct detector *detector__free(struct detector *detector);
 
-/* To put into world_opts, with the detector as its context. Static. */
+/*
+ * To put into world_opts, with the detector as its context. Static. The world is freed before the
+ * detector. Before its first record it must be made known by detector__watch(): births are dated
+ * in its ticks.
+ */
 extern const struct world_watcher detector_watcher;
+void detector__watch(struct detector *detector, const struct world *world);	/* borrowed */
 
 /*
  * Judges every process and site as of the world's newest record. To be called after each EV_TICK.

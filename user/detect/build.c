@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * From the world and the trends to a report: a complete copy, so that it outlives both. Whatever
+ * is half made when memory runs out is freed as a whole: every count is raised only after its
+ * entry is in a state that report__free() understands.
+ */
+#include "user/detect/detector.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/text.h"
+#include "user/detect/evidence.h"
+#include "user/detect/share.h"
+#include "user/detect/state.h"
+#include "user/detect/verdict.h"
+
+#define MAX_SITES_DEFAULT 20
+
+/* What the parts of one building share. */
+struct build {
+	const struct detector *detector;
+	const struct world *world;
+	const struct report_facts *facts;
+	struct report *report;
+};
+
+static int copy_string(char **out, const char *s)
+{
+	*out = s ? strdup(s) : NULL;
+	return s && !*out ? -ENOMEM : 0;
+}
+
+/* --- frames ------------------------------------------------------------------------------------ */
+
+static enum report_frame_kind frame_kind(const struct frame *frame)
+{
+	if (frame->kind == EV_FRAME_INTERPRETED)
+		return FRAME_JAVA_INTERPRETED;
+	if (frame->kind == EV_FRAME_GUARDED)
+		return FRAME_JAVA;
+	return frame->file ? FRAME_NATIVE : FRAME_JIT;
+}
+
+static int copy_build_id(char **out, const struct file *file)
+{
+	size_t n = file->build_id_sz < EV_BUILD_ID_MAX ? file->build_id_sz : EV_BUILD_ID_MAX;
+	char hex[2 * EV_BUILD_ID_MAX + 1];
+
+	if (!n)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", file->build_id[i]);
+	return copy_string(out, hex);
+}
+
+static int build_frame(struct report_frame *out, const struct frame *frame)
+{
+	const struct file *file = frame->file;
+	const char *slash;
+	int r;
+
+	out->offset = frame->offset;
+	out->kind = frame_kind(frame);
+	out->innermost = frame->innermost;
+	if (!file)
+		return 0;
+	out->ino = file->ino;
+	out->dev = file->dev;
+	r = copy_build_id(&out->build_id, file);
+	if (r < 0 || !file->path)
+		return r;
+	slash = strrchr(file->path, '/');
+	r = copy_string(&out->path, file->path);
+	if (r < 0)
+		return r;
+	return copy_string(&out->module, slash && slash[1] ? slash + 1 : file->path);
+}
+
+static int build_frames(struct report_site *out, const struct stack *stack)
+{
+	int r;
+
+	if (!stack || !stack->n_frames)
+		return 0;
+	out->frames = calloc(stack->n_frames, sizeof(*out->frames));
+	if (!out->frames)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < stack->n_frames; i++) {
+		out->n_frames = i + 1;
+		r = build_frame(&out->frames[i], &stack->frames[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- sites ------------------------------------------------------------------------------------- */
+
+/* A site on its way into the report. */
+struct candidate {
+	const struct site *site;
+	enum verdict verdict;
+	double bytes_per_second;
+	double share;
+};
+
+/* What survives of the newer half of the time watched, over that half. */
+static double current_rate(const struct trend *trend, uint32_t first, uint32_t now)
+{
+	uint32_t half = now > first ? (now - first) / 2 : 0;
+
+	if (!half)
+		return 0;
+	return trend__bytes_born_between(trend, now - half, now) /
+	       ((double)half * (WORLD_TICK_NS / 1e9));
+}
+
+/* Worst first; equals by what they take per second, what they hold, and who came first. */
+static int compare_candidates(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->verdict != y->verdict)
+		return x->verdict < y->verdict ? 1 : -1;
+	if (x->verdict != VERDICT_NONE && x->bytes_per_second != y->bytes_per_second)
+		return x->bytes_per_second < y->bytes_per_second ? 1 : -1;
+	if (x->site->bytes != y->site->bytes)
+		return x->site->bytes < y->site->bytes ? 1 : -1;
+	if (x->site->first_open_ns != y->site->first_open_ns)
+		return x->site->first_open_ns > y->site->first_open_ns ? 1 : -1;
+	if (x->site->kind != y->site->kind)
+		return x->site->kind > y->site->kind ? 1 : -1;
+	return x->site->id > y->site->id ? 1 : x->site->id < y->site->id ? -1 : 0;
+}
+
+/* All sites of the process that have anything to say, sorted. The caller frees *out. */
+static int list_candidates(const struct process *p, const struct tracked *tracked, uint32_t now,
+			   struct candidate **out, size_t *n)
+{
+	*n = 0;
+	*out = calloc(p->n_sites ? p->n_sites : 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (const struct site *site = p->sites; site && *n < p->n_sites; site = site->next) {
+		const struct trend *trend = site->trend;
+		struct candidate *c = &(*out)[*n];
+
+		if (!site->opened && !site->open)
+			continue;
+		c->site = site;
+		if (trend) {
+			c->verdict = trend->verdict;
+			c->bytes_per_second = current_rate(trend, tracked->first_tick, now);
+		}
+		(*n)++;
+	}
+	qsort(*out, *n, sizeof(**out), compare_candidates);
+	return 0;
+}
+
+/* Shares of the growth for the sites found; returns their sum. -ENOMEM: negative. */
+static double share_candidates(struct candidate *candidates, size_t n, double gained)
+{
+	cleanup_free struct share_of *shares = calloc(n ? n : 1, sizeof(*shares));
+	size_t found = 0;
+	double sum;
+
+	if (!shares)
+		return -1;
+	/* Sorted: the found ones come first, then what is only watched. */
+	while (found < n && candidates[found].verdict >= VERDICT_GROWTH) {
+		shares[found].is_handle = kind_is_handle(candidates[found].site->kind);
+		shares[found].bytes = (double)candidates[found].site->bytes;
+		found++;
+	}
+	sum = share__spread(shares, found, gained);
+	for (size_t i = 0; i < found; i++)
+		candidates[i].share = shares[i].share;
+	return sum;
+}
+
+static int build_site(const struct build *build, struct report_site *out,
+		      const struct candidate *c, uint32_t now)
+{
+	const struct site *site = c->site;
+	int r;
+
+	out->verdict = c->verdict;
+	out->opened = site->opened;
+	out->closed = site->closed;
+	out->open = site->open;
+	out->closed_by_collector = site->closed_by_collector;
+	out->bytes = site->bytes;
+	out->share = c->share;
+	out->bytes_per_second = c->bytes_per_second;
+	out->complete = site->stack && !site->partial && site->stack->end == EV_STACK_COMPLETE;
+	if (site->id)
+		snprintf(out->site, sizeof(out->site), "%016" PRIx64, site->id);
+	r = copy_string(&out->kind, world__kind_name(build->world, site->kind));
+	if (r < 0)
+		return r;
+	out->evidence = evidence__new(site, site->trend, now, build->detector->loss_rate);
+	if (!out->evidence)
+		return -ENOMEM;
+	return build_frames(out, site->stack);
+}
+
+static int build_sites(const struct build *build, const struct tracked *tracked, double gained,
+		       struct report_process *out)
+{
+	const struct process *p = tracked->process;
+	uint32_t now = process__last_tick(p, build->world);
+	size_t most = build->detector->opts.max_sites_reported;
+	cleanup_free struct candidate *candidates = NULL;
+	size_t n;
+	int r;
+
+	r = list_candidates(p, tracked, now, &candidates, &n);
+	if (r < 0)
+		return r;
+	out->explained_share = share_candidates(candidates, n, gained);
+	if (out->explained_share < 0)
+		return -ENOMEM;
+	if (!most)
+		most = MAX_SITES_DEFAULT;
+	if (n > most) {
+		out->n_sites_left_out = n - most;
+		n = most;
+	}
+	out->sites = calloc(n ? n : 1, sizeof(*out->sites));
+	if (!out->sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		out->n_sites = i + 1;
+		r = build_site(build, &out->sites[i], &candidates[i], now);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- processes --------------------------------------------------------------------------------- */
+
+static int build_kinds(const struct build *build, const struct process *p,
+		       struct report_process *out)
+{
+	out->kinds = calloc(N_KINDS, sizeof(*out->kinds));
+	if (!out->kinds)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < N_KINDS; i++) {
+		const struct kind_totals *k = &p->kinds[i];
+		struct report_kind *kind = &out->kinds[out->n_kinds];
+
+		if (!k->opened && !k->closed && !k->open && !k->bytes && !k->before_attach)
+			continue;
+		*kind = (struct report_kind){
+			.opened = k->opened, .closed = k->closed, .open = k->open,
+			.closed_by_collector = k->closed_by_collector,
+			.bytes = k->bytes, .before_attach = k->before_attach,
+		};
+		if (copy_string(&kind->kind, world__kind_name(build->world, i)) < 0)
+			return -ENOMEM;
+		out->n_kinds++;
+	}
+	return 0;
+}
+
+static int build_process(const struct build *build, const struct tracked *tracked,
+			 struct report_process *out)
+{
+	const struct process *p = tracked->process;
+	struct growth growth = tracked__growth(tracked);
+	const struct ev_memory *m = &p->memory;
+	int r;
+
+	out->pid = p->tgid;
+	out->exited = p->exited;
+	out->verdict = tracked->verdict;
+	if (p->start_ns)
+		out->start_time = build->facts->boot_time + (double)p->start_ns / 1e9;
+	out->growth_bytes_per_second = growth.rate.known ? growth.rate.mid : 0;
+	if (p->has_memory)
+		out->resident_bytes = m->rss_anon + m->rss_file + m->rss_shmem;
+	out->accessible_bytes = p->accessible_bytes;
+	out->reserved_bytes = p->reserved_bytes;
+	out->has_limit = !p->exited && tracked__limit(tracked, &growth, &out->limit);
+	r = copy_string(&out->comm, p->comm);
+	r = r < 0 ? r : copy_string(&out->cmdline, p->cmdline);
+	r = r < 0 ? r : copy_string(&out->unit, p->unit);
+	r = r < 0 ? r : copy_string(&out->runtime, p->runtime);
+	r = r < 0 ? r : build_kinds(build, p, out);
+	return r < 0 ? r : build_sites(build, tracked, growth.gained, out);
+}
+
+static int compare_processes(const void *a, const void *b)
+{
+	const struct report_process *x = a, *y = b;
+
+	if (x->verdict != y->verdict)
+		return x->verdict < y->verdict ? 1 : -1;
+	if (x->growth_bytes_per_second != y->growth_bytes_per_second)
+		return x->growth_bytes_per_second < y->growth_bytes_per_second ? 1 : -1;
+	return x->pid > y->pid ? 1 : x->pid < y->pid ? -1 : 0;
+}
+
+static int build_processes(const struct build *build)
+{
+	struct report *report = build->report;
+	struct process *p;
+	size_t n = 0;
+	int r;
+
+	for (p = world__processes(build->world); p; p = p->next)
+		n++;
+	report->processes = calloc(n ? n : 1, sizeof(*report->processes));
+	if (!report->processes)
+		return -ENOMEM;
+	for (p = world__processes(build->world); p; p = p->next) {
+		const struct tracked *tracked = detector__tracked(build->detector, p);
+
+		/* Appeared after the last check: there is no verdict to report. */
+		if (!tracked)
+			continue;
+		if (build->facts->whole_system && tracked->verdict == VERDICT_NONE)
+			continue;
+		report->n_processes++;
+		r = build_process(build, tracked, &report->processes[report->n_processes - 1]);
+		if (r < 0)
+			return r;
+		if (tracked->verdict > report->verdict)
+			report->verdict = tracked->verdict;
+	}
+	qsort(report->processes, report->n_processes, sizeof(*report->processes),
+	      compare_processes);
+	return 0;
+}
+
+/* --- trust ------------------------------------------------------------------------------------- */
+
+/* Takes the sentence; one that is there already is dropped. */
+static int add_note(struct report *report, char *sentence)
+{
+	cleanup_free char *note = sentence;
+	char **grown;
+
+	if (!note)
+		return -ENOMEM;
+	for (size_t i = 0; i < report->n_not_covered; i++) {
+		if (!strcmp(report->not_covered[i], note))
+			return 0;
+	}
+	grown = realloc(report->not_covered, (report->n_not_covered + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	report->not_covered = grown;
+	report->not_covered[report->n_not_covered++] = steal_ptr(&note);
+	return 0;
+}
+
+static int add_process_note(struct report *report, const struct process *p, const char *note)
+{
+	struct text text;
+
+	text__init(&text);
+	text__addf(&text, "%s[%u]: %s", p->comm, p->tgid, note);
+	return add_note(report, text__steal(&text));
+}
+
+static bool is_reported(const struct report *report, const struct process *p)
+{
+	for (size_t i = 0; i < report->n_processes; i++) {
+		if (report->processes[i].pid == p->tgid)
+			return true;
+	}
+	return false;
+}
+
+static int build_trust(const struct build *build)
+{
+	struct report *report = build->report;
+	struct ev_trust trust = world__trust(build->world);
+	const char *note;
+	int r = 0;
+
+	report->events = world__n_events(build->world);
+	for (unsigned int i = 0; i < EV_N_LOSSES; i++)
+		report->lost[i] = world__lost(build->world, i);
+	report->healed = trust.healed;
+	report->stacks = trust.stacks;
+	report->stacks_complete = trust.stacks_complete;
+	for (size_t i = 0; r == 0 && (note = world__note(build->world, 0, i)); i++)
+		r = add_note(report, strdup(note));
+	for (struct process *p = world__processes(build->world); r == 0 && p; p = p->next) {
+		if (!is_reported(report, p))
+			continue;
+		for (size_t i = 0; r == 0 && (note = world__note(build->world, p->tgid, i)); i++)
+			r = add_process_note(report, p, note);
+		if (r == 0 && p->unsure)
+			r = add_process_note(report, p, "events were lost, and its map has not "
+							"been read again since");
+	}
+	return r;
+}
+
+int detector__report(const struct detector *detector, const struct world *world,
+		     const struct report_facts *facts, struct report **out)
+{
+	struct report *report = calloc(1, sizeof(*report));
+	struct build build = { detector, world, facts, report };
+	uint64_t now_ns = world__now_ns(world);
+	int r;
+
+	if (!report)
+		return -ENOMEM;
+	report->started = facts->started;
+	if (now_ns > facts->started_ns)
+		report->seconds = (double)(now_ns - facts->started_ns) / 1e9;
+	r = copy_string(&report->command, facts->command ? facts->command : "");
+	r = r < 0 ? r : copy_string(&report->host, facts->host ? facts->host : "");
+	r = r < 0 ? r : build_processes(&build);
+	r = r < 0 ? r : build_trust(&build);
+	if (r < 0) {
+		report__free(report);
+		return r;
+	}
+	*out = report;
+	return 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The report as a value: its words, its end, its exit status. build.c makes it.
+ */
+#include "user/detect/report.h"
+
+#include <stdlib.h>
+
+#include "user/base/error.h"
+
+const char *verdict_name(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_NONE:
+		return "none";
+	case VERDICT_WATCH:
+		return "watch";
+	case VERDICT_GROWTH:
+		return "growth";
+	case VERDICT_LEAK:
+		return "leak";
+	}
+	return "none";
+}
+
+const char *report_frame_kind_name(enum report_frame_kind kind)
+{
+	switch (kind) {
+	case FRAME_NATIVE:
+		return "native";
+	case FRAME_JAVA:
+		return "java";
+	case FRAME_JAVA_INLINED:
+		return "java-inlined";
+	case FRAME_JAVA_INTERPRETED:
+		return "java-interpreted";
+	case FRAME_KERNEL:
+		return "kernel";
+	case FRAME_JIT:
+		return "jit";
+	}
+	return "native";
+}
+
+static void site__fini(struct report_site *site)
+{
+	for (size_t i = 0; i < site->n_frames; i++) {
+		free(site->frames[i].function);
+		free(site->frames[i].module);
+		free(site->frames[i].path);
+		free(site->frames[i].build_id);
+		free(site->frames[i].file);
+	}
+	free(site->frames);
+	free(site->kind);
+	free(site->evidence);
+}
+
+static void process__fini(struct report_process *p)
+{
+	for (size_t i = 0; i < p->n_sites; i++)
+		site__fini(&p->sites[i]);
+	for (size_t i = 0; i < p->n_kinds; i++)
+		free(p->kinds[i].kind);
+	free(p->sites);
+	free(p->kinds);
+	free(p->comm);
+	free(p->cmdline);
+	free(p->unit);
+	free(p->runtime);
+}
+
+struct report *report__free(struct report *report)
+{
+	if (!report)
+		return NULL;
+	for (size_t i = 0; i < report->n_processes; i++)
+		process__fini(&report->processes[i]);
+	for (size_t i = 0; i < report->n_not_covered; i++)
+		free(report->not_covered[i]);
+	free(report->processes);
+	free(report->not_covered);
+	free(report->command);
+	free(report->host);
+	free(report);
+	return NULL;
+}
+
+int report__exit_status(const struct report *report)
+{
+	return report->verdict == VERDICT_LEAK ? EXIT_LEAK : EXIT_NO_LEAK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * How fast a process grows, until when, and which site explains how much of it. Private to
+ * user/detect.
+ */
+#ifndef UNFREED_DETECT_SHARE_H
+#define UNFREED_DETECT_SHARE_H
+
+#include "user/detect/report.h"
+#include "user/detect/state.h"
+
+struct growth {
+	struct rate rate;	/* of resident memory; of accessible memory without readings */
+	double gained;		/* bytes, over the time watched; never negative */
+};
+struct growth tracked__growth(const struct tracked *tracked);
+
+/* Bytes to the nearest byte limit, UINT64_MAX: none is known. */
+uint64_t process__left(const struct process *process);
+
+/* The limit that is reached first; if none is approached, the nearest one. False: none known. */
+bool tracked__limit(const struct tracked *tracked, const struct growth *growth,
+		    struct report_limit *out);
+
+/*
+ * What each site explains of `gained`: shares of handles first, regions get what these leave, so
+ * that the heap that carries the streams is not counted twice and the sum stays within 1.
+ */
+struct share_of {
+	bool is_handle;
+	double bytes;		/* held, taken while watched */
+	double share;		/* out: 0..1 */
+};
+/* Returns the sum. */
+double share__spread(struct share_of *sites, size_t n, double gained);
+
+#endif /* UNFREED_DETECT_SHARE_H */

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Cohorts, death ages and floors of one site.
+ *
+ * A birth opens a cohort one tick wide, or joins the one of this tick. When there are more than
+ * TREND_COHORTS, the two neighbours whose common span is the smallest share of their age become
+ * one: resolution in proportion to age, at any pace, which is all that survival by age asks for.
+ * A death carries the tick of its birth, so it finds its cohort exactly, merged or not.
+ *
+ * Ages of deaths are kept in half octaves. The floors answer another question, "does what is held
+ * rise?", and look only at the least of each window: a sawtooth of garbage collections has a
+ * rising mean while it runs up, but a flat floor.
+ */
+#include "user/detect/trend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint32_t trend_cell_age(unsigned int cell)
+{
+	/* Cell 0 is age 0. 2^(j/2) for j = 0, 2, 3, 4...: j = 1 would be another 1. */
+	unsigned int j = cell <= 1 ? 0 : cell;
+
+	if (cell == 0)
+		return 0;
+	if (j % 2 == 0)
+		return 1u << (j / 2);
+	return (uint32_t)((181ull << (j / 2)) + 64) / 128;	/* 181/128: the root of 2 */
+}
+
+unsigned int trend_age_cell(uint32_t age)
+{
+	unsigned int cell = 0;
+
+	while (cell + 1 < TREND_AGES && trend_cell_age(cell + 1) <= age)
+		cell++;
+	return cell;
+}
+
+struct trend *trend__new(struct site *site, uint32_t first_tick)
+{
+	struct trend *trend = calloc(1, sizeof(*trend));
+
+	if (!trend)
+		return NULL;
+	trend->site = site;
+	trend->floors.start = first_tick;
+	trend->floors.width = 1;
+	return trend;
+}
+
+struct trend *trend__free(struct trend *trend)
+{
+	if (trend) {
+		free(trend->cohorts);
+		free(trend);
+	}
+	return NULL;
+}
+
+/* Which neighbours to make one: the least span / age. Both stay below 2^33, so the products fit. */
+static uint32_t cheapest_pair(const struct trend *trend, uint32_t now)
+{
+	uint64_t best_span = 0, best_age = 0;
+	uint32_t best = 0;
+
+	for (uint32_t i = 0; i + 1 < trend->n_cohorts; i++) {
+		uint64_t span = trend->cohorts[i + 1].end - trend->cohorts[i].start;
+		uint64_t age = (uint64_t)now - trend->cohorts[i + 1].start + 1;
+
+		if (i == 0 || span * best_age < best_span * age) {
+			best = i;
+			best_span = span;
+			best_age = age;
+		}
+	}
+	return best;
+}
+
+static void merge_pair(struct trend *trend, uint32_t i)
+{
+	struct cohort *a = &trend->cohorts[i], *b = a + 1;
+
+	a->end = b->end;
+	a->births += b->births;
+	a->live += b->live;
+	a->bytes += b->bytes;
+	trend->n_cohorts--;
+	memmove(b, b + 1, (trend->n_cohorts - i - 1) * sizeof(*b));
+}
+
+static int cohort_append(struct trend *trend, uint32_t tick, struct cohort **out)
+{
+	struct cohort *cohort;
+
+	if (trend->n_cohorts == TREND_COHORTS)
+		merge_pair(trend, cheapest_pair(trend, tick));
+	if (trend->n_cohorts == trend->capacity) {
+		uint32_t capacity = trend->capacity ? trend->capacity * 2 : 6;
+		struct cohort *grown = realloc(trend->cohorts, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		trend->cohorts = grown;
+		trend->capacity = capacity;
+	}
+	cohort = &trend->cohorts[trend->n_cohorts++];
+	*cohort = (struct cohort){ .start = tick, .end = tick + 1 };
+	*out = cohort;
+	return 0;
+}
+
+int trend__born(struct trend *trend, uint32_t tick, uint64_t births, uint64_t bytes)
+{
+	struct cohort *cohort = NULL;
+	int r;
+
+	if (trend->n_cohorts)
+		cohort = &trend->cohorts[trend->n_cohorts - 1];
+	if (!cohort || tick >= cohort->end) {
+		r = cohort_append(trend, tick, &cohort);
+		if (r < 0)
+			return r;
+	}
+	cohort->births += births;
+	cohort->live += births;
+	cohort->bytes += bytes;
+	if (births)
+		trend->last_birth = tick;
+	return 0;
+}
+
+/* The cohort of a birth tick; NULL when that birth was never told (inherited by fork, say). */
+static struct cohort *cohort_of(struct trend *trend, uint32_t tick)
+{
+	uint32_t low = 0, high = trend->n_cohorts;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (trend->cohorts[mid].end <= tick)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == trend->n_cohorts || trend->cohorts[low].start > tick)
+		return NULL;
+	return &trend->cohorts[low];
+}
+
+void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64_t bytes,
+		 bool whole)
+{
+	struct cohort *cohort = cohort_of(trend, birth_tick);
+	uint32_t age = tick > birth_tick ? tick - birth_tick : 0;
+
+	if (cohort)
+		cohort->bytes -= bytes < cohort->bytes ? bytes : cohort->bytes;
+	if (!whole)
+		return;
+	trend->last_death = tick;
+	trend->n_deaths++;
+	trend->deaths[trend_age_cell(age)]++;
+	if (age > trend->oldest_death)
+		trend->oldest_death = age;
+	if (cohort && cohort->live)
+		cohort->live--;
+	if (trend->kept && birth_tick <= trend->kept_tick)
+		trend->kept_died++;
+}
+
+struct survivors trend__survivors(const struct trend *trend, uint32_t now, uint32_t age)
+{
+	struct survivors s = { .youngest = UINT32_MAX };
+
+	for (uint32_t i = 0; i < trend->n_cohorts; i++) {
+		const struct cohort *c = &trend->cohorts[i];
+		uint32_t youngest = now >= c->end ? now - c->end + 1 : 0;
+		uint32_t oldest = now > c->start ? now - c->start : 0;
+
+		if (youngest < age)
+			break;
+		if (!c->live)
+			continue;
+		s.n += c->live;
+		s.bytes += c->bytes;
+		s.n_cohorts++;
+		if (youngest < s.youngest)
+			s.youngest = youngest;
+		if (oldest > s.oldest)
+			s.oldest = oldest;
+	}
+	if (!s.n)
+		s.youngest = 0;
+	return s;
+}
+
+/* The share of a cohort that lies in [from, to). */
+static double overlap(const struct cohort *c, uint32_t from, uint32_t to)
+{
+	uint32_t a = c->start > from ? c->start : from;
+	uint32_t b = c->end < to ? c->end : to;
+
+	return b > a ? (double)(b - a) / (c->end - c->start) : 0;
+}
+
+double trend__born_between(const struct trend *trend, uint32_t from, uint32_t to)
+{
+	double n = 0;
+
+	for (uint32_t i = 0; i < trend->n_cohorts; i++)
+		n += overlap(&trend->cohorts[i], from, to) * (double)trend->cohorts[i].live;
+	return n;
+}
+
+double trend__bytes_born_between(const struct trend *trend, uint32_t from, uint32_t to)
+{
+	double n = 0;
+
+	for (uint32_t i = 0; i < trend->n_cohorts; i++)
+		n += overlap(&trend->cohorts[i], from, to) * (double)trend->cohorts[i].bytes;
+	return n;
+}
+
+uint64_t trend__deaths_from(const struct trend *trend, unsigned int cell)
+{
+	uint64_t n = 0;
+
+	for (; cell < TREND_AGES; cell++)
+		n += trend->deaths[cell];
+	return n;
+}
+
+static void floors_halve(struct floors *floors)
+{
+	for (uint32_t i = 0; i < TREND_FLOORS / 2; i++) {
+		uint64_t a = floors->least[2 * i], b = floors->least[2 * i + 1];
+
+		floors->least[i] = a < b ? a : b;
+	}
+	floors->n = TREND_FLOORS / 2;
+	floors->width *= 2;
+}
+
+void floors__note(struct floors *floors, uint32_t tick, uint64_t bytes)
+{
+	/* Each turn adds a window or doubles their width: at most 16 for each octave of time. */
+	while (tick >= floors->start &&
+	       (tick - floors->start) / floors->width >= floors->n) {
+		if (floors->n == TREND_FLOORS)
+			floors_halve(floors);
+		else
+			floors->least[floors->n++] = floors->now;
+	}
+	floors->now = bytes;
+	if (floors->n && bytes < floors->least[floors->n - 1])
+		floors->least[floors->n - 1] = bytes;
+}
+
+bool floors__quarter(const struct floors *floors, unsigned int q, uint64_t *bytes)
+{
+	uint32_t from = floors->n * q / 4, to = floors->n * (q + 1) / 4;
+
+	if (floors->n < 4)
+		return false;
+	*bytes = UINT64_MAX;
+	for (uint32_t i = from; i < to; i++) {
+		if (floors->least[i] < *bytes)
+			*bytes = floors->least[i];
+	}
+	return true;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * What the detector remembers of one site: who was born when and still lives, at what age the
+ * others were given back, and the floor of what was held. Bounded, whatever the site does.
+ * Private to user/detect.
+ */
+#ifndef UNFREED_DETECT_TREND_H
+#define UNFREED_DETECT_TREND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "user/detect/report.h"
+#include "user/model/world.h"
+
+#define TREND_COHORTS 48	/* about 2.4 per octave of age over a day */
+#define TREND_AGES 48		/* half octaves: the last one begins at 19 days */
+#define TREND_FLOORS 16
+
+/* Objects born in the ticks [start, end). */
+struct cohort {
+	uint32_t start, end;
+	uint64_t births, live;
+	uint64_t bytes;		/* of those that live */
+};
+
+/* The least that was held in each of up to TREND_FLOORS windows, back to back from `start`. */
+struct floors {
+	uint64_t least[TREND_FLOORS];	/* bytes */
+	uint64_t now;			/* bytes held at the latest news */
+	uint32_t start, width;		/* ticks */
+	uint32_t n;
+};
+
+enum finding {
+	FINDING_NOTHING = 0,
+	FINDING_STRAY,		/* class A: siblings are given back, these never */
+	FINDING_NEVER_CLOSED,	/* class B: handles of which hardly any was ever closed */
+	FINDING_SAME_FILE,	/* one file range mapped again and again */
+	FINDING_GROWTH,		/* regions: the floor still rises */
+	FINDING_COLLECTOR,	/* closed by nobody but the garbage collector */
+};
+
+struct trend {
+	struct site *site;
+	struct trend *prev, *next;	/* all trends of the detector */
+	struct cohort *cohorts;		/* oldest first */
+	uint32_t n_cohorts, capacity;
+	uint64_t opened_seen;		/* site->opened at the last birth */
+	uint64_t deaths[TREND_AGES];	/* whole objects, by trend_age_cell() */
+	uint64_t n_deaths;
+	uint32_t oldest_death;		/* greatest age of a death, ticks */
+	uint32_t last_birth, last_death;	/* ticks */
+	struct floors floors;
+
+	/* What the rules made of it. */
+	enum verdict verdict;
+	enum finding finding;
+	uint32_t next_check;		/* tick */
+	bool test_true;			/* the leak test held at the last check */
+	uint32_t true_since;		/* tick from which it held without a break */
+	uint32_t verdict_since;		/* tick of the last change of `verdict` */
+	uint32_t kept_tick;		/* survivors when the test last held: born up to here, */
+	uint64_t kept, kept_died;	/* this many, and how many of these died since */
+};
+
+struct trend *trend__new(struct site *site, uint32_t first_tick);	/* NULL: no memory */
+struct trend *trend__free(struct trend *trend);				/* NULL; accepts NULL */
+
+/* `births` objects and `bytes` more at `tick`. 0 or -ENOMEM. */
+int trend__born(struct trend *trend, uint32_t tick, uint64_t births, uint64_t bytes);
+/* An object born at `birth_tick` gave back `bytes`, all that was left of it if `whole`. */
+void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64_t bytes,
+		 bool whole);
+
+/* How much lives, and in which cohorts. */
+struct survivors {
+	uint64_t n, bytes;
+	uint32_t n_cohorts;
+	uint32_t youngest, oldest;	/* ages in ticks, as the cohorts' edges bound them */
+};
+/* Those certainly `age` ticks old or older at tick `now`. */
+struct survivors trend__survivors(const struct trend *trend, uint32_t now, uint32_t age);
+
+/* Survivors born in [from, to); a cohort across an edge counts in proportion. */
+double trend__born_between(const struct trend *trend, uint32_t from, uint32_t to);
+double trend__bytes_born_between(const struct trend *trend, uint32_t from, uint32_t to);
+
+/* Deaths at cell's first age or older. */
+uint64_t trend__deaths_from(const struct trend *trend, unsigned int cell);
+unsigned int trend_age_cell(uint32_t age);
+/* The first age of a cell, ticks: 0, 1, 2, 3, 4, 6, 8, 11, 16... half octaves. */
+uint32_t trend_cell_age(unsigned int cell);
+
+/* Notes that `bytes` are held at `tick`. */
+void floors__note(struct floors *floors, uint32_t tick, uint64_t bytes);
+/* The least held in quarter q (0 oldest .. 3 newest) of the time since `start`; false while there
+ * are fewer than four windows. */
+bool floors__quarter(const struct floors *floors, unsigned int q, uint64_t *bytes);
+
+#endif /* UNFREED_DETECT_TREND_H */

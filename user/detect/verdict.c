@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The first verdict. It asks of each site not "does it grow?" but "is what is born here still
+ * given back?", by the ages of the survivors and of those that were given back.
+ *
+ * Class A, strays: siblings were given back (at least a quarter as many as survive), and beyond
+ * some age hardly anything is any more: of all that reached it, the share given back later has a
+ * Wilson upper bound of at most 10 %, which takes 35 survivors when none was. Six survivors
+ * suffice where every sibling was gone before a tenth of their age.
+ *
+ * Class B, never closed: a handle kind of which 35 or more are open and hardly any was closed,
+ * while the inflow neither stopped nor fell: four quarters of the time since the oldest survivor
+ * each have some. Also a burst too short for quarters, once it has been held long enough, and
+ * what a process still held at its end. Regions are not called a leak on that: most such growth
+ * ends. They are growth while the floor rises, unless one file range is mapped again and again.
+ *
+ * All ages are ticks of 100 ms, the finest cohort; all other times are shares of the time
+ * observed. Equal trends give equal verdicts: nothing here reads a clock.
+ */
+#include "user/detect/verdict.h"
+
+#include <math.h>
+
+#define MANY 35			/* Wilson's 95 % upper bound of 0 in 35 is 9.9 % */
+#define FEW 6
+#define FLAT_SHARE 0.10
+#define MIB (1024.0 * 1024.0)
+#define BURST_TICKS 20		/* longer ones are judged by quarters */
+#define SETTLE_TICKS 10
+
+double loss_demand(const struct site *site, double loss_rate)
+{
+	return loss_rate > 0 ? 4 * loss_rate * (double)site->opened + 12 : 0;
+}
+
+bool trend__births_stopped(const struct trend *trend, uint32_t now)
+{
+	uint32_t first, quarter;
+
+	if (!trend->n_cohorts)
+		return true;
+	first = trend->cohorts[0].start;
+	quarter = now > first ? (now - first) / 4 : 0;
+	return now >= trend->last_birth &&
+	       now - trend->last_birth >= (quarter > SETTLE_TICKS ? quarter : SETTLE_TICKS);
+}
+
+/* Upper end of Wilson's 95 % interval for k out of n. */
+static double wilson_upper(double k, double n)
+{
+	const double z = 1.959964;
+	double p, spread;
+
+	if (n <= 0)
+		return 1;
+	p = k / n;
+	spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+	return (p + z * z / (2 * n) + spread) / (1 + z * z / n);
+}
+
+static uint32_t observed(const struct verdict_facts *facts)
+{
+	return facts->now > facts->first ? facts->now - facts->first : 0;
+}
+
+/*
+ * The youngest age beyond which survival is flat, judged with a follow-up of twice that age and a
+ * patience of 1/64 of the time observed. False: there is none.
+ */
+static bool find_flat(const struct trend *trend, const struct verdict_facts *facts,
+		      struct survivors *out)
+{
+	uint64_t total = observed(facts);
+
+	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
+		uint64_t age = trend_cell_age(cell), dead;
+		struct survivors s;
+
+		if (2 * age > total)
+			return false;
+		if (64 * age < total)
+			continue;
+		s = trend__survivors(trend, facts->now, (uint32_t)age);
+		if (!s.n)
+			return false;
+		if (s.oldest < 2 * age)
+			continue;
+		dead = trend__deaths_from(trend, cell);
+		if (wilson_upper((double)dead, (double)(dead + s.n)) <= FLAT_SHARE) {
+			*out = s;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Enough siblings were given back for their ages to say something about the survivors. */
+static bool siblings_were_freed(const struct trend *trend, uint64_t survivors)
+{
+	return trend->n_deaths > 0 && 4 * trend->n_deaths >= survivors;
+}
+
+static bool is_spread(const struct trend *trend, const struct verdict_facts *facts,
+		      const struct survivors *s)
+{
+	return s->n_cohorts >= 3 || facts->exited || trend__births_stopped(trend, facts->now);
+}
+
+/*
+ * Regions also warm up: a heap's arenas are taken, a few given back, the rest kept for good. Once
+ * nothing new comes, only a site that gives back most of what it takes is a suspect.
+ */
+static bool is_warm_up(const struct trend *trend, const struct verdict_facts *facts, uint64_t n)
+{
+	if (kind_is_handle(trend->site->kind))
+		return false;
+	if (!facts->exited && !trend__births_stopped(trend, facts->now))
+		return false;
+	return trend->n_deaths < 2 * n;
+}
+
+static bool few_but_old(const struct trend *trend, const struct verdict_facts *facts,
+			struct survivors *s)
+{
+	uint64_t age = 10ull * (trend->oldest_death + 1ull);
+
+	if (age > observed(facts))
+		return false;
+	*s = trend__survivors(trend, facts->now, (uint32_t)age);
+	/* Fewer pages than glibc keeps for one thread's heap say nothing about a process. */
+	return s->n >= FEW && (kind_is_handle(trend->site->kind) || s->bytes >= MIB / 4);
+}
+
+/* Handles that a process still held at its end, older than any that was ever closed. */
+static bool held_at_end(const struct trend *trend, const struct verdict_facts *facts,
+			struct survivors *s)
+{
+	uint32_t age = trend->oldest_death + 1;
+
+	if (!facts->exited || !kind_is_handle(trend->site->kind))
+		return false;
+	if (age < observed(facts) / 8)
+		age = observed(facts) / 8;
+	*s = trend__survivors(trend, facts->now, age);
+	return s->n >= FEW;
+}
+
+static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
+		     struct leak_test *out)
+{
+	struct survivors s;
+	bool found;
+
+	found = find_flat(trend, facts, &s) && siblings_were_freed(trend, s.n) &&
+		(s.n >= MANY || (double)s.bytes >= MIB);
+	if (!found)
+		found = few_but_old(trend, facts, &s) && siblings_were_freed(trend, s.n);
+	if (!found)
+		found = held_at_end(trend, facts, &s) && siblings_were_freed(trend, s.n);
+	if (!found || !is_spread(trend, facts, &s) || is_warm_up(trend, facts, s.n))
+		return false;
+	*out = (struct leak_test){ FINDING_STRAY, s.n, s.bytes, s.youngest };
+	return true;
+}
+
+/* Survivors in each quarter of the time since the oldest of them; neither stopped nor falling. */
+static bool is_flowing(const struct trend *trend, const struct verdict_facts *facts,
+		       const struct survivors *all)
+{
+	uint32_t end = facts->now + 1, start = end - (all->oldest + 1);
+	uint32_t span = end - start;
+	double q[4], median;
+
+	if (span < 4)
+		return false;
+	for (unsigned int i = 0; i < 4; i++) {
+		uint32_t from = start + (uint32_t)((uint64_t)span * i / 4);
+		uint32_t to = start + (uint32_t)((uint64_t)span * (i + 1) / 4);
+
+		q[i] = trend__born_between(trend, from, to);
+		if (q[i] < 3)
+			return false;
+		q[i] /= to - from;
+	}
+	/* The middle one of the older three. */
+	median = fmax(fmin(q[0], q[1]), fmin(fmax(q[0], q[1]), q[2]));
+	return q[3] >= median / 4 && q[2] + q[3] >= 0.4 * (q[0] + q[1]);
+}
+
+/* All at once, and then kept: ten ticks, and twice as long as opening them took. */
+static bool is_kept_burst(const struct trend *trend, const struct verdict_facts *facts,
+			  const struct survivors *all)
+{
+	uint32_t start = facts->now - all->oldest;
+	uint32_t span = trend->last_birth > start ? trend->last_birth - start : 0;
+	uint32_t held = facts->now > trend->last_birth ? facts->now - trend->last_birth : 0;
+
+	return span <= BURST_TICKS && held >= SETTLE_TICKS && held >= 2 * span;
+}
+
+/* Handles only. */
+static bool is_never_closed(const struct trend *trend, const struct verdict_facts *facts,
+			    struct leak_test *out)
+{
+	struct survivors all = trend__survivors(trend, facts->now, 0), old, flat;
+
+	if (all.n < MANY || siblings_were_freed(trend, all.n))
+		return false;
+	old = trend__survivors(trend, facts->now, observed(facts) / 8);
+	if (facts->exited && old.n >= MANY) {
+		*out = (struct leak_test){ FINDING_NEVER_CLOSED, old.n, old.bytes, old.youngest };
+		return true;
+	}
+	if (!find_flat(trend, facts, &flat))
+		return false;
+	if (!is_flowing(trend, facts, &all) && !is_kept_burst(trend, facts, &all))
+		return false;
+	*out = (struct leak_test){ FINDING_NEVER_CLOSED, all.n, all.bytes, all.youngest };
+	return true;
+}
+
+/* Regions: a range of a file mapped while this very site still holds it, time and again. */
+static bool is_same_file(const struct trend *trend, const struct verdict_facts *facts,
+			 struct leak_test *out)
+{
+	struct survivors all = trend__survivors(trend, facts->now, 0);
+
+	if (trend->site->same_file < MANY || siblings_were_freed(trend, all.n))
+		return false;
+	if (!facts->exited && !is_flowing(trend, facts, &all))
+		return false;
+	*out = (struct leak_test){ FINDING_SAME_FILE, trend->site->same_file, all.bytes,
+				   all.youngest };
+	return true;
+}
+
+struct leak_test leak__test(const struct trend *trend, const struct verdict_facts *facts)
+{
+	const struct site *site = trend->site;
+	struct leak_test test = { .finding = FINDING_NOTHING };
+	bool found;
+
+	if (site->before_attach || site->kind == KIND_RESERVED || site->kind == KIND_HEAP)
+		return test;
+	/* Nobody to name, and every caller mixed: for regions not good enough. */
+	if (!kind_is_handle(site->kind) && !site->stack)
+		return test;
+	found = is_stray(trend, facts, &test);
+	if (!found)
+		found = kind_is_handle(site->kind) ? is_never_closed(trend, facts, &test) :
+						     is_same_file(trend, facts, &test);
+	if (found && (double)test.n < loss_demand(site, facts->loss_rate))
+		test.finding = FINDING_NOTHING;
+	return test;
+}
+
+/* The service weighs a leak by the room that is left; who asks about one process does not. */
+static bool weighs_enough(const struct trend *trend, const struct verdict_facts *facts,
+			  const struct leak_test *test)
+{
+	double headroom, share;
+
+	if (facts->question == DETECTOR_ONE_SHOT)
+		return true;
+	if (facts->exited || facts->left == UINT64_MAX)
+		return false;
+	headroom = (double)facts->left + (double)test->bytes;
+	if (test->finding == FINDING_STRAY)
+		share = 0.02;
+	else
+		share = kind_is_handle(trend->site->kind) ? 0.10 : 0.40;
+	return (double)test->bytes >= share * headroom;
+}
+
+/* The floor of the newest quarter lies above the one before, and what was taken in it is kept. */
+static bool is_growing(const struct trend *trend, const struct verdict_facts *facts)
+{
+	uint64_t before, newest;
+	uint32_t quarter = observed(facts) / 4;
+	double least, inflow;
+
+	if (trend->site->before_attach || trend->site->kind == KIND_RESERVED)
+		return false;
+	if (!floors__quarter(&trend->floors, 2, &before) ||
+	    !floors__quarter(&trend->floors, 3, &newest))
+		return false;
+	least = fmax(MIB, 0.02 * (double)trend->site->bytes);
+	inflow = trend__bytes_born_between(trend, facts->now - quarter, facts->now + 1);
+	return newest > before && (double)(newest - before) >= least && inflow >= least;
+}
+
+/* Half of those who survived when the test last held are given back. */
+static bool has_recovered(const struct trend *trend)
+{
+	return 2 * trend->kept_died >= trend->kept;
+}
+
+static bool hold_is_over(const struct trend *trend, const struct verdict_facts *facts)
+{
+	uint32_t hold = observed(facts) / 32;
+
+	if (facts->exited)
+		return true;
+	return facts->now - trend->true_since >= (hold > 2 ? hold : 2);
+}
+
+/* Remembers whose fate decides when the leak is over. */
+static void note_test(struct trend *trend, const struct verdict_facts *facts,
+		      const struct leak_test *test)
+{
+	if (!trend->test_true)
+		trend->true_since = facts->now;
+	trend->test_true = true;
+	trend->finding = test->finding;
+	trend->kept_tick = facts->now - test->youngest;
+	trend->kept = test->n;
+	trend->kept_died = 0;
+}
+
+static enum verdict decide(struct trend *trend, const struct verdict_facts *facts)
+{
+	const struct site *site = trend->site;
+	struct leak_test test = leak__test(trend, facts);
+
+	if (test.finding != FINDING_NOTHING) {
+		note_test(trend, facts, &test);
+		if (trend->verdict == VERDICT_LEAK)
+			return VERDICT_LEAK;
+		if (weighs_enough(trend, facts, &test) && hold_is_over(trend, facts))
+			return VERDICT_LEAK;
+		return VERDICT_WATCH;
+	}
+	trend->test_true = false;
+	if (trend->verdict == VERDICT_LEAK && !has_recovered(trend))
+		return VERDICT_LEAK;
+	trend->finding = FINDING_NOTHING;
+	if (is_growing(trend, facts)) {
+		trend->finding = FINDING_GROWTH;
+		return kind_is_handle(site->kind) ? VERDICT_WATCH : VERDICT_GROWTH;
+	}
+	if (site->closed && site->closed == site->closed_by_collector) {
+		trend->finding = FINDING_COLLECTOR;
+		return VERDICT_WATCH;
+	}
+	return VERDICT_NONE;
+}
+
+void verdict__update(struct trend *trend, const struct verdict_facts *facts)
+{
+	enum verdict verdict;
+
+	floors__note(&trend->floors, facts->now, trend->site->bytes);
+	verdict = decide(trend, facts);
+	if (verdict != trend->verdict) {
+		trend->verdict = verdict;
+		trend->verdict_since = facts->now;
+	}
+}

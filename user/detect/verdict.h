@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The rules: from the trend of one site to a verdict. Pure; docs/detector.md has the reasons.
+ * Private to user/detect.
+ */
+#ifndef UNFREED_DETECT_VERDICT_H
+#define UNFREED_DETECT_VERDICT_H
+
+#include "user/detect/detector.h"
+#include "user/detect/trend.h"
+
+/* What the rules need to know beyond the site. */
+struct verdict_facts {
+	enum detector_question question;
+	uint32_t now, first;	/* ticks: the moment judged, and when watching this process began */
+	bool exited;		/* `now` is its last moment */
+	double loss_rate;	/* share of all events that was lost, 0..1 */
+	uint64_t left;		/* bytes to the nearest limit; UINT64_MAX: no limit known */
+};
+
+/* One judgement of the leak tests, without memory of earlier ones. */
+struct leak_test {
+	enum finding finding;	/* FINDING_NOTHING: no leak */
+	uint64_t n, bytes;	/* the survivors that count against the site */
+	uint32_t youngest;	/* age of the youngest of them, ticks */
+};
+struct leak_test leak__test(const struct trend *trend, const struct verdict_facts *facts);
+
+/* Judges the site as of facts->now and keeps the outcome in the trend. */
+void verdict__update(struct trend *trend, const struct verdict_facts *facts);
+
+/* Births ended well before `now`: for 1 s at least and a quarter of the time since the first. */
+bool trend__births_stopped(const struct trend *trend, uint32_t now);
+
+/* Survivors that a loss of events alone could explain: 4 e N + 12, 0 without loss. */
+double loss_demand(const struct site *site, double loss_rate);
+
+#endif /* UNFREED_DETECT_VERDICT_H */
