@@ -125,3 +125,96 @@ unit: $(UNIT_BIN)
 .PHONY: clean
 clean:
 	$(Q)rm -rf $(O)
+
+# --- what people run ---------------------------------------------------------------------------
+# The packages may be missing when make starts, so `demo` and `check` install them first and then
+# call make again, which finds pkg-config, clang and the libraries in their places.
+
+# Ubuntu's /usr/sbin/bpftool is a wrapper that may not run: ask for one that does.
+ifeq ($(origin BPFTOOL),file)
+BPFTOOL = $(shell packaging/install-deps.sh bpftool 2>/dev/null || echo bpftool)
+endif
+
+PROGRAM_SRC := $(wildcard tests/programs/*.c)
+PROGRAM_BIN := $(PROGRAM_SRC:%.c=$(B)/%)
+PROGRAM_JAVA := $(wildcard tests/programs/java/*.java)
+PROGRAM_JAR := $(if $(PROGRAM_JAVA),$(B)/tests/programs/java.stamp)
+
+# Without frame pointers, as distributions build: the stacks must be complete all the same.
+PROGRAM_CFLAGS := -std=gnu11 -O2 -g -fomit-frame-pointer -fno-optimize-sibling-calls $(WARNINGS)
+
+$(PROGRAM_BIN): $(B)/tests/programs/%: tests/programs/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_CFLAGS) -D_GNU_SOURCE -I. $(DEPFLAGS) -o $@ $< -Wl,--as-needed -lz -pthread -ldl
+
+# Class files of Java 11, the oldest that a supported distribution has: every JDK runs them.
+$(B)/tests/programs/java.stamp: $(PROGRAM_JAVA)
+	$(call say,JAVAC,$(@D)/java)
+	$(Q)mkdir -p $(@D)/java
+	$(Q)$$(ls -d /usr/bin/javac /usr/lib/jvm/*/bin/javac 2>/dev/null | head -n 1) \
+		--release 11 -d $(@D)/java $(PROGRAM_JAVA)
+	$(Q)touch $@
+
+.PHONY: programs
+programs: $(PROGRAM_BIN) $(PROGRAM_JAR)
+
+# What the demo needs of these, without a JDK.
+.PHONY: demo-build
+demo-build: $(B)/unfreed $(B)/tests/programs/leaky
+
+.PHONY: deps deps-test
+deps:
+	@packaging/install-deps.sh build
+deps-test:
+	@packaging/install-deps.sh test
+
+# $(call as_root,target): one line instead of a failure in the middle.
+as_root = @test "$$(id -u)" -eq 0 || \
+	{ echo 'make $(1) loads BPF programs and installs packages: run it as root: sudo make $(1)' >&2; exit 1; }
+
+.PHONY: demo
+demo:
+	$(call as_root,demo)
+	@packaging/install-deps.sh build
+	@$(MAKE) --no-print-directory -j$$(nproc) demo-build
+	@UNFREED=$(B)/unfreed LEAKY=$(B)/tests/programs/leaky tests/demo.sh
+
+# Every test: see tests/run for what that is.
+.PHONY: check
+check:
+	$(call as_root,check)
+	@packaging/install-deps.sh test
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs
+	@$(MAKE) --no-print-directory -j$$(nproc) SANITIZE=address,undefined unit
+	@tests/run --build $(O)
+
+.PHONY: lint
+lint:
+	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/lint
+
+.PHONY: install uninstall
+install: $(B)/unfreed
+	install -D -m 0755 $(B)/unfreed $(DESTDIR)$(sbindir)/unfreed
+	install -D -m 0644 docs/unfreed.8 $(DESTDIR)$(mandir)/man8/unfreed.8
+	install -d $(DESTDIR)$(unitdir)
+	sed 's|/usr/sbin/unfreed|$(sbindir)/unfreed|' packaging/unfreed.service \
+		> $(DESTDIR)$(unitdir)/unfreed.service
+	chmod 0644 $(DESTDIR)$(unitdir)/unfreed.service
+uninstall:
+	rm -f $(DESTDIR)$(sbindir)/unfreed $(DESTDIR)$(mandir)/man8/unfreed.8 \
+		$(DESTDIR)$(unitdir)/unfreed.service
+
+.PHONY: help
+help:
+	@echo 'sudo make demo     install what is missing, build, find a leak in a bundled program'
+	@echo 'sudo make check    install what is missing, build, run every test'
+	@echo 'make               build $(B)/unfreed'
+	@echo 'make unit          build the unit tests ($(B)/tests/unit)'
+	@echo 'make programs      build the programs that the live tests watch'
+	@echo 'make lint          check the sources, the man page and the unit file'
+	@echo 'sudo make deps     install what is missing to build (deps-test: and to test)'
+	@echo 'make install       DESTDIR=, prefix=$(prefix); make uninstall takes it away again'
+	@echo 'make clean         remove $(O)'
+	@echo
+	@echo 'O=DIR, V=1, SANITIZE=address,undefined: see the head of Makefile'

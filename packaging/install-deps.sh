@@ -1,0 +1,144 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+#
+# Installs what unfreed needs from the distribution's own packages, and only what is missing.
+#
+#   packaging/install-deps.sh build     what `make` needs
+#   packaging/install-deps.sh test      that, and what `make check` needs
+#   packaging/install-deps.sh bpftool   prints the path of a bpftool that runs (installs nothing)
+#
+# Asks no question. Touches the package lists only when something is missing, so the second time
+# it takes a fraction of a second. Debian 12 and 13, Ubuntu 22.04 and 24.04.
+set -eu
+
+# A C compiler and make; clang and llvm-strip for the BPF objects; the libraries' headers.
+# libc6-dev is only recommended by gcc, so it is named here. bpftool is apart: see below.
+BUILD_PACKAGES='gcc libc6-dev make pkg-config clang llvm libbpf-dev libelf-dev libdw-dev
+zlib1g-dev libjson-c-dev libiberty-dev'
+
+# The test runners; the runtimes whose leaks the live tests look at; the tools they compare with;
+# the checkers of `make lint`.
+TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
+gdb util-linux procps mandoc shellcheck clang-format systemd'
+
+step()
+{
+	printf 'install-deps: %s\n' "$*"
+}
+
+die()
+{
+	printf 'install-deps: %s\n' "$*" >&2
+	exit 1
+}
+
+installed()
+{
+	state=$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) && [ "$state" = installed ]
+}
+
+# A bpftool that runs. Ubuntu's /usr/sbin/bpftool is a wrapper that wants the tools of exactly the
+# running kernel and fails without; any version of the real program beneath it does for us.
+find_bpftool()
+{
+	for candidate in "${BPFTOOL:-bpftool}" /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool \
+		/usr/lib/linux-tools-*/bpftool; do
+		path=$(command -v "$candidate" 2>/dev/null) || continue
+		if "$path" version >/dev/null 2>&1; then
+			printf '%s\n' "$path"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# Debian, and Ubuntu from 24.10 on, have a package bpftool; older Ubuntu has it in linux-tools.
+bpftool_packages()
+{
+	if apt-cache policy bpftool 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+		echo bpftool
+	else
+		echo linux-tools-common linux-tools-generic
+	fi
+}
+
+missing_of()
+{
+	for package in "$@"; do
+		installed "$package" || printf '%s ' "$package"
+	done
+}
+
+# A node or a JDK that came from elsewhere than the distribution serves as well as its package.
+have_otherwise()
+{
+	case $1 in
+	nodejs) command -v node >/dev/null ;;
+	default-jdk-headless)
+		for javac in /usr/lib/jvm/*/bin/javac; do
+			[ -x "$javac" ] && return 0
+		done
+		return 1 ;;
+	*) return 1 ;;
+	esac
+}
+
+apt()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+check_system()
+{
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		# shellcheck disable=SC1091 # any system's
+		name=$(. /etc/os-release 2>/dev/null && printf '%s' "${PRETTY_NAME:-}") || name=
+		die "this installer knows Debian and Ubuntu only, not ${name:-this system}." \
+			"Fedora and its kin are not supported yet; install by hand what" \
+			"docs/hacking.md lists, then run make"
+	fi
+}
+
+main()
+{
+	[ $# -eq 1 ] || set -- usage
+	case $1 in
+	build) wanted=$BUILD_PACKAGES ;;
+	test) wanted="$BUILD_PACKAGES $TEST_PACKAGES" ;;
+	bpftool)
+		find_bpftool || die "no bpftool that runs: sudo packaging/install-deps.sh build"
+		return ;;
+	*)
+		echo 'usage: packaging/install-deps.sh build|test|bpftool' >&2
+		exit 2 ;;
+	esac
+
+	check_system
+	missing=
+	# shellcheck disable=SC2086 # a list of words
+	for package in $(missing_of $wanted); do
+		have_otherwise "$package" || missing="$missing $package"
+	done
+	tool=$(find_bpftool) || tool=
+	if [ -z "$missing" ] && [ -n "$tool" ]; then
+		step "nothing is missing for \`$1\`"
+		return
+	fi
+	if [ "$(id -u)" -ne 0 ]; then
+		[ -n "$tool" ] || missing="$missing bpftool"
+		die "missing:$missing; run as root: sudo packaging/install-deps.sh $1"
+	fi
+
+	step 'reading the package lists (apt-get update)'
+	apt update >/dev/null || die 'apt-get update failed: its own message is above'
+	[ -n "$tool" ] || missing="$missing $(bpftool_packages)"
+	step "installing$missing"
+	# shellcheck disable=SC2086 # a list of words
+	apt install --no-install-recommends $missing >/dev/null ||
+		die "apt-get install failed: its own message is above"
+	tool=$(find_bpftool) ||
+		die 'installed, but no bpftool runs: is there a package linux-tools for this kernel?'
+	step "done; bpftool is $tool"
+}
+
+main "$@"
