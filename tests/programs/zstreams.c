@@ -3,7 +3,8 @@
  * Opens zlib streams and closes some of them, by every way in that zlib has. Prints for each
  * process how many it opened, closed and left open: the count that unfreed must reach exactly.
  *
- *   --opened N --closed M    of N streams (per thread and process) the first M are closed again
+ *   --opened N --closed M    of N streams (per thread and process) M are closed again, one step
+ *                            after they were opened; those left open are spread evenly
  *   --kind inflate           inflateInit2, the common way
  *          init              inflateInit, which calls inflateInit2 inside: one stream all the same
  *          back              inflateBackInit
@@ -178,6 +179,23 @@ KEEP_FRAME int open_stream(const struct kind *kind, struct work *work, z_stream 
 	return r;
 }
 
+/* Spreads the streams that stay open evenly over all. */
+static bool stays_open(const struct work *work, unsigned long i)
+{
+	unsigned long n_kept = work->n_open - work->n_close;
+
+	return i * n_kept / work->n_open != (i + 1) * n_kept / work->n_open;
+}
+
+static void close_stream(const struct kind *kind, struct work *work, z_stream *streams,
+			 unsigned long i)
+{
+	if (!kind->close || stays_open(work, i))
+		return;
+	kind->close(&streams[i]);
+	work->closed++;
+}
+
 /* The stream that the copies are made of; it counts as one opened and never closed. */
 static void open_source(struct work *work)
 {
@@ -204,17 +222,12 @@ KEEP_FRAME void *do_work(void *arg)
 	pace__init(&pace, work->rate);
 	for (i = 0; i < work->n_open; i++) {
 		open_stream(kind, work, &streams[i]);
-		/* Closed one step later, so that streams of both sorts are open at once. */
-		if (kind->close && i > 0 && i <= work->n_close) {
-			kind->close(&streams[i - 1]);
-			work->closed++;
-		}
+		/* One step later, so that streams of both sorts are open at once. */
+		if (i > 0)
+			close_stream(kind, work, streams, i - 1);
 		pace__step(&pace);
 	}
-	if (kind->close && work->n_close == work->n_open) {
-		kind->close(&streams[work->n_open - 1]);
-		work->closed++;
-	}
+	close_stream(kind, work, streams, work->n_open - 1);
 	return NULL;
 }
 
