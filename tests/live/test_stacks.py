@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Stacks without frame pointers: complete, named, and the same as a debugger's."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from harness import PROGRAMS, PYTHON, SCRIPTS, function_names
+
+GDB = shutil.which("gdb")
+NODE = shutil.which("node")
+
+
+def inflate_site(result, pid):
+    return max(result.sites(pid, "zlib-inflate"), key=lambda site: site["opened"])
+
+
+def complete_share(result):
+    trust = result.report["trust"]
+    assert trust["stacks"] > 0
+    return trust["stacks_complete"] / trust["stacks"]
+
+
+def test_c_frame_by_frame(lab, show):
+    counts, result = lab.observe(lab.c("leaky", "--seconds", 2))
+    site = inflate_site(result, counts["pid"])
+    names = function_names(site)
+    assert names[0] in ("inflateInit2_", "inflateInit2")
+    assert names[1:5] == ["open_message_set", "recover_segment", "serve_request", "main"]
+    assert names[-1] == "_start"
+    assert all(f["kind"] == "native" for f in site["stack"])
+    assert site["stack"][0]["module"].startswith("libz.so")
+    assert site["stack"][1]["module"] == "leaky"
+    assert all(f["build_id"] for f in site["stack"])
+    share = complete_share(result)
+    show(f"{100 * share:.2f}% of stacks complete")
+    assert share == 1
+
+
+def test_c_source_lines(lab):
+    """leaky has debug information: frames name file and line."""
+    counts, result = lab.observe(lab.c("leaky", "--seconds", 1))
+    frame = inflate_site(result, counts["pid"])["stack"][1]
+    if frame["file"] is None:
+        pytest.skip("source lines are not resolved yet")
+    assert frame["file"].endswith("leaky.c")
+    line = (SCRIPTS / "leaky.c").read_text().splitlines()[frame["line"] - 1]
+    assert "inflateInit2(" in line
+
+
+def test_names_outlive_the_process(lab):
+    result = lab.run(PROGRAMS / "leaky", "--seconds", "2")
+    pid = result.report["processes"][0]["pid"]
+    assert function_names(inflate_site(result, pid))[1] == "open_message_set"
+
+
+def debugger_names(argv):
+    """The functions on the stack at the first inflateInit2_, by gdb."""
+    done = subprocess.run(
+        [GDB, "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set pagination off",
+         "-ex", "set breakpoint pending on", "-ex", "set print frame-arguments none",
+         "-ex", "set backtrace past-main on", "-ex", "set backtrace past-entry on",
+         "-ex", "break inflateInit2_",
+         "-ex", "run", "-ex", "bt", "-ex", "kill", "--args", *map(str, argv)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    names = []
+    for line in done.stdout.splitlines():
+        # "#1  0x00007f... in name (...) from file" or "#0  name (...)"; C++ names have blanks
+        match = re.match(r"#\d+\s+(?:0x[0-9a-f]+ in )?(.+?) \(\.*\)(?: |$)", line)
+        if match:
+            names.append(None if match.group(1) == "??" else match.group(1))
+    assert names, done.stdout + done.stderr
+    return names
+
+
+def plain(name):
+    """Without version, parameters, clone suffixes: what both would agree to call it."""
+    if name is None:
+        return None
+    name = re.sub(r"@.*$|\.(isra|constprop|part|cold|lto_priv)\.?\d*.*$", "", name)
+    return re.sub(r"\(.*$", "", name).replace(" ", "")
+
+
+def compare(ours, theirs, show):
+    """Frame by frame: as many frames, and where both know a name, the same one."""
+    assert len(ours) == len(theirs), f"ours {ours}\ngdb's {theirs}"
+    both = [(plain(a), plain(b)) for a, b in zip(ours, theirs) if a and b]
+    show(f"{len(ours)} frames, {len(both)} named by both, all the same as gdb's")
+    assert [a for a, _ in both] == [b for _, b in both]
+    assert len(both) >= len(ours) * 2 // 3
+
+
+@pytest.mark.skipif(not GDB, reason="no gdb on this machine")
+def test_c_beside_gdb(lab, show):
+    argv = [PROGRAMS / "zstreams", "--opened", "100", "--closed", "0", "--rate", "100"]
+    result = lab.run(*argv)
+    pid = result.report["processes"][0]["pid"]
+    compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)
+
+
+@pytest.mark.skipif(not GDB, reason="no gdb on this machine")
+def test_python_beside_gdb(lab, show):
+    argv = [PYTHON, "-S", "-c", "import zlib; kept = [zlib.decompressobj() for _ in range(200)]"]
+    result = lab.run(*argv)
+    pid = result.report["processes"][0]["pid"]
+    compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)
+
+
+@pytest.mark.skipif(not GDB or not NODE, reason="no gdb or no node on this machine")
+def test_node_beside_gdb(lab, show):
+    script = "const z=require('zlib');for(let i=0;i<60;i++)z.createInflate().write('x',()=>{})"
+    argv = [NODE, "-e", script.replace("'x'", "Buffer.from([120,156])")]
+    result = lab.run(*argv)
+    pid = result.report["processes"][0]["pid"]
+    compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)
