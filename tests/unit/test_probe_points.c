@@ -356,6 +356,18 @@ static void foreign_jni_code_is_told(void **state)
 	probe_points__fini(&points);
 }
 
+static void known_gaps_are_told(void **state)
+{
+	struct probe_points points;
+
+	if (!find_in("int zng_inflateInit2(void *z, int bits) { return bits; }\n", "-O2", &points))
+		skip();
+	assert_int_equal(points.n, 0);
+	assert_int_equal(points.n_notes, 1);
+	print_message("# %s\n", points.notes[0]);
+	probe_points__fini(&points);
+}
+
 /* --- placement, byte by byte ------------------------------------------------------------------ */
 
 #define CODE(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
@@ -545,6 +557,7 @@ int main(void)
 		cmocka_unit_test(endbr_is_skipped),
 		cmocka_unit_test(aliases_are_one_point),
 		cmocka_unit_test(foreign_jni_code_is_told),
+		cmocka_unit_test(known_gaps_are_told),
 		cmocka_unit_test(no_elf_files),
 		cmocka_unit_test(damaged_files),
 		cmocka_unit_test(code_of_other_machines),
