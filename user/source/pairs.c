@@ -29,6 +29,10 @@ const size_t n_pairs = ARRAY_SIZE(pairs);
 const char *const pair_prefixes[] = { "z_", "Cr_z_" };
 const size_t n_pair_prefixes = ARRAY_SIZE(pair_prefixes);
 
+const char *const pair_uncounted[] = { "zng_inflateInit2", "zng_inflateInit2_", "zng_deflateInit2",
+				       "zng_deflateInit2_" };
+const size_t n_pair_uncounted = ARRAY_SIZE(pair_uncounted);
+
 /* zconf.h: "about 7 kilobytes" beside the window, "a few kilobytes" beside window and hash; the
  * latter is sizeof(struct deflate_state), 5,960 bytes in 1.2.13 and much the same elsewhere. */
 #define INFLATE_STATE_SZ (7 * 1024)

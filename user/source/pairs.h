@@ -71,6 +71,10 @@ extern const size_t n_pair_symbols;
 /* What builds put before zlib's names: "z_" by Z_PREFIX, "Cr_z_" in Chromium's copy (and node). */
 extern const char *const pair_prefixes[];
 extern const size_t n_pair_prefixes;
+/* Openers that are known and not in the table: whoever finds one says that it is not counted. They
+ * are zlib-ng's own, whose streams and sizes differ; built to replace zlib it has zlib's names. */
+extern const char *const pair_uncounted[];
+extern const size_t n_pair_uncounted;
 
 /*
  * The bytes one handle holds: an estimate by the formulas of zlib's zconf.h, meant to be right

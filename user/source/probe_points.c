@@ -48,6 +48,7 @@ struct finder {
 	struct candidate candidates[PROBE_POINTS_MAX];
 	size_t n_candidates;
 	bool too_many;
+	const char *uncounted;	/* of pair_uncounted[]: the file defines it */
 	bool can_open[PAIRS_MAX];	/* by pair: a fallback opener was found */
 	struct probe_points *out;
 };
@@ -241,8 +242,12 @@ static int collect(void *ctx, const struct elf_symbol *symbol)
 	for (row = 0; row < n_pair_symbols; row++)
 		if (pair_symbol__matches(&pair_symbols[row], symbol->name, name_sz, &prefix_sz))
 			break;
-	if (row == n_pair_symbols)
+	if (row == n_pair_symbols) {
+		for (i = 0; i < n_pair_uncounted; i++)
+			if (!strcmp(pair_uncounted[i], symbol->name))
+				finder->uncounted = pair_uncounted[i];
 		return 0;
+	}
 	for (i = 0; i < finder->n_candidates; i++)
 		if (finder->candidates[i].vaddr == symbol->vaddr &&
 		    finder->candidates[i].symbol == row)
@@ -278,8 +283,11 @@ static int place_all(struct finder *finder)
 	size_t i;
 	int r = 0;
 
-	if (!finder->n_candidates)
-		return 0;
+	if (finder->uncounted)
+		r = add_note(out, "streams opened by %s and its kin are not counted: not in the "
+			     "pair table", finder->uncounted);
+	if (r || !finder->n_candidates)
+		return r;
 	if (!finder->is_64_bit)
 		return add_note(out, "%s and others cannot be probed: 32-bit code",
 				finder->candidates[0].name);
