@@ -413,15 +413,27 @@ int live__add_child(struct live *live, pid_t pid)
 	return 0;
 }
 
+static int add_one(void *ctx, pid_t tgid)
+{
+	return live_probe_process(ctx, tgid);
+}
+
+int live__add_all(struct live *live)
+{
+	return procfs__each_process(live->procfs, add_one, live);
+}
+
 void live__probe_path(struct live *live, const char *path)
 {
-	struct procfs_map self;
-	cleanup_fd int fd = -1;
+	live_probe_path(live, path);
+}
 
-	/* The identity that mappings of the file will show is had from a mapping of our own. */
-	fd = procfs__open_path(live->procfs, path, &self);
-	if (fd >= 0 && !file_probes__knows(live->probes, self.dev, self.ino))
-		file_probes__add(live->probes, self.dev, self.ino, fd, path);
+uint64_t live__self_resident(struct live *live)
+{
+	uint64_t bytes = 0;
+
+	procfs__rss(live->procfs, (pid_t)live->self_tgid, &bytes);
+	return bytes;
 }
 
 size_t live__n_alive(const struct live *live)

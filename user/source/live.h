@@ -55,12 +55,21 @@ enum live_condition {
 };
 int live__add(struct live *live, pid_t pid);
 
+/*
+ * With opts.all: probes what the processes that run already have mapped, each file once. What such a
+ * process holds is read when it takes something for the first time. Returns 0 or -errno.
+ */
+int live__add_all(struct live *live);
+
 /* Watches a child of ours that waits to exec: from its first instruction on. */
 int live__add_child(struct live *live, pid_t pid);
 
 /* Probes a file before anything maps it, so that not even its first call is missed. A file that
  * cannot be opened is passed over. */
 void live__probe_path(struct live *live, const char *path);
+
+/* This process's own resident bytes. */
+uint64_t live__self_resident(struct live *live);
 
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);

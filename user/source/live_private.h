@@ -86,6 +86,9 @@ void live_send_memory(struct live *live, struct watched *p);
 void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev);
 /* After an exec: probes the executable if it is new. */
 void live_look_at_exe(struct live *live, struct watched *p);
+/* Probes what a running process has mapped, without watching it. 0 or -ENOMEM. */
+int live_probe_process(struct live *live, pid_t pid);
+void live_probe_path(struct live *live, const char *path);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
 
 /* live_stack.c */

@@ -8,6 +8,7 @@
  */
 #include "user/source/live_private.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -151,18 +152,77 @@ static int remember_exec_map(struct watched *p, const struct procfs_map *map)
 }
 
 /* Probes the file behind an executable mapping unless it was looked at before. */
-static int probe_mapping(struct live *live, struct watched *p, const struct procfs_map *map)
+static int probe_mapping(struct live *live, pid_t pid, const struct procfs_map *map)
 {
 	cleanup_fd int fd = -1;
 	int r;
 
 	if (!map->executable || !map->ino || file_probes__knows(live->probes, map->dev, map->ino))
 		return 0;
-	r = procfs__open_mapped(live->procfs, (pid_t)p->tgid, map, &fd);
+	r = procfs__open_mapped(live->procfs, pid, map, &fd);
 	if (r)
 		return r == -ENOMEM ? r : 0;	/* changed meanwhile, or no regular file */
 	r = file_probes__add(live->probes, map->dev, map->ino, fd, map->path);
 	return r < 0 ? r : 0;
+}
+
+struct probing {
+	struct live *live;
+	pid_t pid;
+};
+
+static int probe_map(void *ctx, const struct procfs_map *map)
+{
+	struct probing *probing = ctx;
+
+	return probe_mapping(probing->live, probing->pid, map);
+}
+
+int live_probe_process(struct live *live, pid_t pid)
+{
+	struct probing probing = { .live = live, .pid = pid };
+	int r = procfs__each_map(live->procfs, pid, probe_map, &probing);
+
+	return r == -ENOMEM ? r : 0;
+}
+
+struct own_mapping {
+	uint64_t addr;
+	uint64_t ino;
+	uint32_t dev;
+};
+
+static int find_own_mapping(void *ctx, const struct procfs_map *map)
+{
+	struct own_mapping *own = ctx;
+
+	if (map->start != own->addr)
+		return 0;
+	own->ino = map->ino;
+	own->dev = map->dev;
+	return 1;
+}
+
+/* A file is known by what maps show of it, which is not always what stat() says (overlayfs, btrfs):
+ * so it is mapped, and looked up in our own map file. */
+void live_probe_path(struct live *live, const char *path)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t page_sz = (size_t)sysconf(_SC_PAGESIZE);
+	struct own_mapping own = {};
+	void *page;
+	int r;
+
+	if (fd < 0)
+		return;
+	page = mmap(NULL, page_sz, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (page == MAP_FAILED)
+		return;
+	own.addr = (uintptr_t)page;
+	r = procfs__each_map(live->procfs, (pid_t)live->self_tgid, find_own_mapping, &own);
+	munmap(page, page_sz);
+	if (r == 1 && own.ino)
+		file_probes__add(live->probes, own.dev, own.ino, fd, path);
 }
 
 struct seeding {
@@ -188,7 +248,7 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	r = remember_exec_map(s->process, map);
 	if (r || !s->emit)
 		return r;
-	r = probe_mapping(s->live, s->process, map);
+	r = probe_mapping(s->live, (pid_t)s->process->tgid, map);
 	if (r)
 		return r;
 	if (map->ino && map->shared)
@@ -252,7 +312,7 @@ void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev)
 
 	if (!ev->ino || !(ev->prot & PROT_EXEC))
 		return;
-	probe_mapping(live, p, &map);
+	probe_mapping(live, (pid_t)p->tgid, &map);
 }
 
 struct announced_exe {

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* The commands, wired from the rooms. */
+#ifndef UNFREED_APP_H
+#define UNFREED_APP_H
+
+#include "user/base/log.h"
+#include "user/options.h"
+
+/* Runs the command that was asked for. Returns the program's exit status; what failed is logged. */
+int app__run(const struct options *options, struct log *log);
+
+/* Each command; the same contract. */
+int watch__run(const struct options *options, struct log *log);		/* attach and run */
+int daemon__run(const struct options *options, struct log *log);
+
+#endif /* UNFREED_APP_H */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * daemon: watches every process of the host and rewrites the Prometheus textfile at an interval,
+ * until SIGTERM or SIGINT. The file goes with the service: stale values would outlive it.
+ */
+#include "user/app.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "user/base/cleanup.h"
+#include "user/base/error.h"
+#include "user/pipeline.h"
+#include "user/sink/prom.h"
+
+#define STOP 1
+#define TICK_NS 500000000ull
+#define MEMORY_NS 2000000000ull
+
+struct daemon {
+	const struct options *options;
+	struct log *log;
+	struct pipeline pipeline;
+	struct prom *prom;
+};
+
+static int on_stop(void *ctx, int signal)
+{
+	return STOP;
+}
+
+static double self_cpu_seconds(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static double epoch_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int write_textfile(void *ctx, uint64_t now)
+{
+	struct daemon *daemon = ctx;
+	struct report *report = NULL;
+	struct prom_facts facts = {
+		.now = epoch_now(),
+		.self_cpu_seconds = self_cpu_seconds(),
+		.self_resident_bytes = live__self_resident(daemon->pipeline.live),
+		.resyncs = world__trust(daemon->pipeline.world).healed,
+		.version = UNFREED_VERSION,
+	};
+	int r;
+
+	r = pipeline__report(&daemon->pipeline, "daemon", true, &report);
+	if (r)
+		return r;
+	r = prom__write(daemon->prom, report, &facts);
+	if (r)	/* a full disk today must not end the watching: the next writing tries again */
+		log_error(daemon->log, "daemon: the textfile in %s cannot be written: %s",
+			  daemon->options->textfile_dir, strerror(-r));
+	report__free(report);
+	return 0;
+}
+
+static int open_textfile(struct daemon *daemon)
+{
+	const char *dir = daemon->options->textfile_dir;
+	char path[4096];
+	struct stat st;
+	int r;
+
+	if (stat(dir, &st) || !S_ISDIR(st.st_mode)) {
+		log_error(daemon->log, "--textfile-dir: %s: %s", dir,
+			  strerror(errno && !S_ISDIR(st.st_mode) ? errno : ENOTDIR));
+		return EXIT_USAGE;
+	}
+	if (access(dir, W_OK)) {
+		log_error(daemon->log, "--textfile-dir: %s: %s", dir, strerror(errno));
+		return EXIT_USAGE;
+	}
+	snprintf(path, sizeof(path), "%s/unfreed.prom", dir);
+	r = prom__new(&daemon->prom, &(struct prom_opts){ .path = path,
+							  .top_k = daemon->options->top_k });
+	return r ? EXIT_TOOL_FAILED : 0;
+}
+
+static int start(struct daemon *daemon)
+{
+	struct live_opts live = {
+		.all = true,
+		.ring_sz = daemon->options->ring_sz,
+		.tick_ns = TICK_NS,
+		.memory_ns = MEMORY_NS,
+	};
+	struct loop *loop;
+	int r;
+
+	r = pipeline__init(&daemon->pipeline, &(struct pipeline_opts){ .log = daemon->log,
+								       .question = DETECTOR_SERVICE });
+	if (r)
+		return EXIT_TOOL_FAILED;
+	loop = daemon->pipeline.loop;
+	r = loop__add_signal(loop, SIGTERM, on_stop, daemon);
+	if (!r)
+		r = loop__add_signal(loop, SIGINT, on_stop, daemon);
+	if (!r)
+		r = pipeline__start(&daemon->pipeline, &live);
+	if (!r)
+		r = live__add_all(daemon->pipeline.live);
+	if (!r)
+		r = loop__add_timer(loop, daemon->options->interval_ns, write_textfile, daemon);
+	return r ? EXIT_TOOL_FAILED : 0;
+}
+
+int daemon__run(const struct options *options, struct log *log)
+{
+	struct daemon daemon = { .options = options, .log = log };
+	int r;
+
+	r = open_textfile(&daemon);
+	if (!r)
+		r = start(&daemon);
+	if (!r) {
+		log_info(log, "watching every process; the textfile is %s/unfreed.prom",
+			 options->textfile_dir);
+		write_textfile(&daemon, 0);
+		r = loop__run(daemon.pipeline.loop);
+		if (r < 0)
+			log_error(log, "daemon: %s", strerror(-r));
+		r = r < 0 ? EXIT_TOOL_FAILED : 0;
+		prom__remove(daemon.prom);
+	}
+	prom__free(daemon.prom);
+	pipeline__fini(&daemon.pipeline);
+	return r;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * attach and run: watch some processes, then report.
+ *
+ * Both end by --duration, by a sure verdict, by Ctrl-C, or when the last watched process has ended,
+ * and always with a report of what was seen until then. attach without --duration ends by a sure
+ * verdict; run goes on to its command's end, whose children may live on, unwatched from there.
+ *
+ * A command that `run` started and that still runs when the watching ends is ended: SIGTERM, and
+ * after 5 s SIGKILL. Nothing else is ever signalled, but that signals to `run` are passed on to it.
+ */
+#include "user/app.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "user/base/error.h"
+#include "user/base/text.h"
+#include "user/child.h"
+#include "user/output.h"
+#include "user/pipeline.h"
+#include "user/progress.h"
+
+#define STOP 1		/* what ends the loop, without being an error */
+
+struct watch {
+	const struct options *options;
+	struct log *log;
+	struct pipeline pipeline;
+	struct output output;
+	struct child child;
+	struct progress progress;
+	bool until_verdict;
+};
+
+/* --- while it watches -------------------------------------------------------------------------- */
+
+static int on_tick(void *ctx)
+{
+	struct watch *watch = ctx;
+
+	progress__show(&watch->progress, watch->pipeline.world, watch->pipeline.detector);
+	if (watch->until_verdict && detector__is_sure(watch->pipeline.detector))
+		return STOP;
+	if (watch->options->command == COMMAND_RUN)
+		return child__reap(&watch->child) ? STOP : 0;
+	return live__n_alive(watch->pipeline.live) ? 0 : STOP;
+}
+
+static int on_duration(void *ctx, uint64_t now)
+{
+	return STOP;
+}
+
+static int on_interrupt(void *ctx, int signal)
+{
+	return STOP;
+}
+
+/* Signals to `run` are the command's. It ends by them or not; we go on until it does. */
+static int pass_signal(void *ctx, int signal)
+{
+	struct watch *watch = ctx;
+
+	if (watch->child.pid)
+		kill(watch->child.pid, signal);
+	return 0;
+}
+
+/* Ctrl-C on a terminal reaches the command by itself: the terminal signals the whole group. */
+static int on_run_interrupt(void *ctx, int signal)
+{
+	struct watch *watch = ctx;
+
+	if (!isatty(STDIN_FILENO))
+		return pass_signal(ctx, signal);
+	log_info(watch->log, "waiting for the command to end");
+	return 0;
+}
+
+static int on_child(void *ctx, int signal)
+{
+	struct watch *watch = ctx;
+
+	return child__reap(&watch->child) ? STOP : 0;
+}
+
+/* --- setting up -------------------------------------------------------------------------------- */
+
+static int add_signals(struct watch *watch)
+{
+	static const int passed[] = { SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH };
+	struct loop *loop = watch->pipeline.loop;
+	int r = 0;
+
+	if (watch->options->command == COMMAND_ATTACH) {
+		r = loop__add_signal(loop, SIGINT, on_interrupt, watch);
+		if (!r)
+			r = loop__add_signal(loop, SIGTERM, on_interrupt, watch);
+		return r;
+	}
+	for (size_t i = 0; !r && i < sizeof(passed) / sizeof(passed[0]); i++)
+		r = loop__add_signal(loop, passed[i], pass_signal, watch);
+	if (!r)
+		r = loop__add_signal(loop, SIGINT, on_run_interrupt, watch);
+	if (!r)
+		r = loop__add_signal(loop, SIGCHLD, on_child, watch);
+	return r;
+}
+
+static const char *cannot_watch(int condition)
+{
+	switch (condition) {
+	case LIVE_GONE:
+		return "there is no such process";
+	case LIVE_KERNEL_THREAD:
+		return "it is a kernel thread: it has no memory of its own to leak";
+	case LIVE_THREAD:
+		return "it is a thread: give the id of its process";
+	case LIVE_NOT_PERMITTED:
+		return "not permitted: run unfreed as root";
+	default:
+		return condition < 0 ? strerror(-condition) : "it cannot be watched";
+	}
+}
+
+static int start_attach(struct watch *watch)
+{
+	size_t n_added = 0;
+
+	for (size_t i = 0; i < watch->options->n_pids; i++) {
+		int r = live__add(watch->pipeline.live, watch->options->pids[i]);
+
+		if (r)
+			log_error(watch->log, "attach: process %d: %s", watch->options->pids[i],
+				  cannot_watch(r));
+		else
+			n_added++;
+	}
+	return n_added ? 0 : EXIT_TOOL_FAILED;
+}
+
+/* What a command is likely to map and call at once is probed before it runs: its own file (node
+ * carries zlib inside), the system's zlib, a JDK's zip library. What it maps later is found then. */
+static void probe_beforehand(struct watch *watch, const char *program)
+{
+	static const char *const system_zlib[] = {
+		"/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/x86_64-linux-gnu/libz.so.1",
+		"/usr/lib64/libz.so.1", "/lib64/libz.so.1", "/usr/lib/libz.so.1",
+	};
+	static const char *const beside[] = { "/../lib/libzip.so", "/../lib/amd64/libzip.so",
+					      "/../jre/lib/amd64/libzip.so" };
+	char path[PATH_MAX + 64];
+	const char *slash = strrchr(program, '/');
+
+	live__probe_path(watch->pipeline.live, program);
+	for (size_t i = 0; i < sizeof(system_zlib) / sizeof(system_zlib[0]); i++)
+		live__probe_path(watch->pipeline.live, system_zlib[i]);
+	for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(path, sizeof(path), "%.*s%s", (int)(slash - program), program, beside[i]);
+		live__probe_path(watch->pipeline.live, path);
+	}
+}
+
+static int start_run(struct watch *watch)
+{
+	char **argv = watch->options->argv, program[PATH_MAX];
+	int r;
+
+	if (!find_program(argv[0], program)) {
+		log_error(watch->log, "run: %s: no such command", argv[0]);
+		return EXIT_USAGE;
+	}
+	probe_beforehand(watch, program);
+	r = child__start(&watch->child, argv, loop__original_mask(watch->pipeline.loop), watch->log);
+	if (r)
+		return EXIT_TOOL_FAILED;
+	r = live__add_child(watch->pipeline.live, watch->child.pid);
+	if (!r)
+		r = child__go(&watch->child);
+	if (r) {
+		log_error(watch->log, "run: %s: %s", argv[0], strerror(-r));
+		return r == -ENOMEM ? EXIT_TOOL_FAILED : EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int start(struct watch *watch)
+{
+	const struct options *options = watch->options;
+	struct live_opts live = { .stacks = true, .ring_sz = options->ring_sz };
+	int r;
+
+	r = pipeline__init(&watch->pipeline, &(struct pipeline_opts){ .log = watch->log,
+								      .question = DETECTOR_ONE_SHOT,
+								      .keep_exited = true,
+								      .on_tick = on_tick,
+								      .ctx = watch });
+	if (!r)
+		r = add_signals(watch);
+	if (!r)
+		r = pipeline__start(&watch->pipeline, &live);
+	if (r)
+		return EXIT_TOOL_FAILED;
+	r = options->command == COMMAND_RUN ? start_run(watch) : start_attach(watch);
+	if (r)
+		return r;
+	if (options->duration_ns)
+		r = loop__add_timeout(watch->pipeline.loop, options->duration_ns, on_duration, watch);
+	return r ? EXIT_TOOL_FAILED : 0;
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+/* How the command's own end shows: a failed one is no success of ours. */
+static int status_of_command(const struct watch *watch)
+{
+	int status = watch->child.status;
+
+	if (watch->options->command != COMMAND_RUN || !watch->child.ended || !status)
+		return 0;
+	if (WIFSIGNALED(status))
+		log_warning(watch->log, "%s was ended by signal %d", watch->options->argv[0],
+			    WTERMSIG(status));
+	else
+		log_warning(watch->log, "%s exited with status %d", watch->options->argv[0],
+			    WEXITSTATUS(status));
+	return EXIT_TOOL_FAILED;
+}
+
+static int finish(struct watch *watch)
+{
+	struct report *report = NULL;
+	int status, command_status;
+
+	/* Its last records first: an exit that is not told yet would look like a process at work. */
+	command_status = status_of_command(watch);
+	watch->pipeline.on_tick = NULL;
+	if (live__flush(watch->pipeline.live) < 0 ||
+	    pipeline__report(&watch->pipeline, command_name(watch->options->command), false, &report))
+		return EXIT_TOOL_FAILED;
+	progress__end(&watch->progress);
+	status = output__write(&watch->output, report, watch->log);
+	if (!status)
+		status = report__exit_status(report);
+	report__free(report);
+	return status ? status : command_status;
+}
+
+int watch__run(const struct options *options, struct log *log)
+{
+	struct watch watch = { .options = options, .log = log };
+	int r;
+
+	watch.until_verdict = options->until_verdict ||
+			      (options->command == COMMAND_ATTACH && !options->duration_ns &&
+			       !options->no_until_verdict);
+	r = output__open(&watch.output, options, log);
+	if (!r)
+		r = start(&watch);
+	if (!r) {
+		progress__init(&watch.progress, log, !options->no_progress);
+		r = loop__run(watch.pipeline.loop);
+		if (r < 0) {
+			log_error(log, "%s: %s", command_name(options->command), strerror(-r));
+			r = EXIT_TOOL_FAILED;
+		} else {
+			r = finish(&watch);
+		}
+	}
+	child__end(&watch.child);
+	output__fini(&watch.output);
+	pipeline__fini(&watch.pipeline);
+	return r;
+}
