@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The text form, for a person at a terminal of 100 columns.
+ *
+ * One block for each process: who, verdict, rate, time left; what was taken and given back, by
+ * kind; then each finding with its stack and its evidence. Last, always, what was watched and how
+ * far the numbers can be trusted: a report without a finding must not look like one without work.
+ *
+ * The report is put together in memory and written at once. Hostile strings go through
+ * text__add_safe(); columns are counted after that, in code points.
+ */
+#include "user/sink/sink.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "user/base/text.h"
+#include "user/sink/layout.h"
+#include "user/sink/pick.h"
+#include "user/wire/decode.h"
+
+#define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
+#define MODULE_MAX 28
+
+#define RED "\033[1;31m"
+#define YELLOW "\033[33m"
+#define BOLD "\033[1m"
+#define PLAIN "\033[0m"
+
+struct page {
+	struct text text;
+	const struct sink_opts *opts;
+};
+
+static void paint(struct page *page, const char *colour)
+{
+	if (page->opts->colour)
+		text__add(&page->text, colour);
+}
+
+/* --- a process --------------------------------------------------------------------------------- */
+
+static void add_rate(struct text *out, double bytes_per_second)
+{
+	if (bytes_per_second >= 0)
+		text__add(out, "+");
+	text__add_size(out, bytes_per_second);
+	text__add(out, "/s");
+}
+
+static const char *limit_words(enum ev_limit_kind kind)
+{
+	switch (kind) {
+	case EV_LIMIT_CGROUP_MAX:
+		return "cgroup's memory.max";
+	case EV_LIMIT_CGROUP_HIGH:
+		return "cgroup's memory.high";
+	case EV_LIMIT_RLIMIT_AS:
+		return "address space limit";
+	case EV_LIMIT_HOST:
+		return "host";
+	case EV_LIMIT_MAP_COUNT:
+		return "vm.max_map_count";
+	default:
+		return "limit";
+	}
+}
+
+static void add_time_left(struct text *out, const struct report_process *p)
+{
+	const struct report_limit *limit = &p->limit;
+	bool maps = limit->kind == EV_LIMIT_MAP_COUNT;
+
+	if (!p->has_limit)
+		return;
+	if (p->verdict >= VERDICT_GROWTH && limit->seconds_low >= 0) {
+		text__add(out, maps ? ", out of mappings in " : ", out of memory in ");
+		if (limit->seconds_high < 0)
+			text__add(out, "at least ");
+		text__add_duration(out, limit->seconds_low);
+		if (limit->seconds_high > limit->seconds_low * 1.1) {
+			text__add(out, " to ");
+			text__add_duration(out, limit->seconds_high);
+		}
+	}
+	text__addf(out, " (%s: ", limit_words(limit->kind));
+	if (maps) {
+		text__add_count(out, limit->bytes_left);
+		text__add(out, " maps");
+	} else {
+		text__add_size(out, (double)limit->bytes_left);
+	}
+	text__add(out, " left)");
+}
+
+static void add_headline(struct page *page, const struct report_process *p)
+{
+	struct text *out = &page->text;
+
+	paint(page, BOLD);
+	layout_add_cut(out, p->comm ? p->comm : "?", 32);
+	text__addf(out, "[%" PRIu32 "]", p->pid);
+	paint(page, PLAIN);
+	text__add(out, "  ");
+	if (p->verdict == VERDICT_LEAK) {
+		paint(page, RED);
+		text__add(out, p->exited ? "LEAKED" : "LEAKING");
+	} else if (p->verdict == VERDICT_GROWTH) {
+		paint(page, YELLOW);
+		text__add(out, p->exited ? "GREW" : "GROWING");
+	} else {
+		text__add(out, "no leak found");
+	}
+	if (p->verdict >= VERDICT_GROWTH)
+		paint(page, PLAIN);
+	text__add(out, "  ");
+	add_rate(out, p->growth_bytes_per_second);
+	add_time_left(out, p);
+	if (p->exited)
+		text__add(out, ", has ended");
+	text__add(out, "\n");
+}
+
+static void add_facts(struct page *page, const struct report_process *p)
+{
+	struct text *out = &page->text;
+
+	text__add(out, "  ");
+	if (p->unit && *p->unit) {
+		layout_add_cut(out, p->unit, 40);
+		text__add(out, ", ");
+	}
+	if (p->runtime && *p->runtime) {
+		layout_add_cut(out, p->runtime, 24);
+		text__add(out, ", ");
+	}
+	text__add(out, "resident ");
+	text__add_size(out, (double)p->resident_bytes);
+	text__add(out, ", accessible ");
+	text__add_size(out, (double)p->accessible_bytes);
+	text__add(out, ", reserved ");
+	text__add_size(out, (double)p->reserved_bytes);
+	text__add(out, "\n");
+}
+
+static double share_of_kind(const struct report_process *p, const char *kind)
+{
+	double share = 0;
+
+	for (size_t i = 0; i < p->n_sites; i++) {
+		if (p->sites[i].verdict >= VERDICT_GROWTH && !strcmp(p->sites[i].kind, kind))
+			share += p->sites[i].share;
+	}
+	return share;
+}
+
+static void add_kind(struct page *page, const struct report_process *p,
+		     const struct report_kind *k)
+{
+	struct text *out = &page->text;
+	bool handle = !is_region_kind(k->kind);
+	double share = share_of_kind(p, k->kind);
+
+	text__add(out, "  ");
+	layout_add_cut(out, k->kind, 31);
+	text__add(out, ": ");
+	text__add_count(out, k->opened);
+	text__add(out, handle ? " opened, " : " taken, ");
+	text__add_count(out, k->closed);
+	text__add(out, handle ? " closed, " : " given back, ");
+	text__add_count(out, k->open);
+	text__add(out, handle ? " open now, " : " held, ");
+	text__add_size(out, (double)k->bytes);
+	if (k->before_attach) {
+		text__add(out, " (");
+		text__add_count(out, k->before_attach);
+		text__add(out, handle ? " opened before)" : " from before)");
+	}
+	if (share > 0.005)
+		text__addf(out, "; %.0f%% of the growth", share * 100);
+	text__add(out, "\n");
+}
+
+/* --- a site ------------------------------------------------------------------------------------ */
+
+/* The name of a frame; an unknown one keeps its place: [module+0xoffset]. */
+static void frame_name(struct text *out, const struct report_frame *frame)
+{
+	if (frame->function)
+		text__add(out, frame->function);
+	else if (frame->module)
+		text__addf(out, "[%s+0x%" PRIx64 "]", frame->module, frame->offset);
+	else
+		text__addf(out, "[0x%" PRIx64 "]", frame->offset);
+	if (frame->file && frame->line)
+		text__addf(out, " (%s:%" PRIu32 ")", frame->file, frame->line);
+}
+
+static size_t frame_columns(const struct report_frame *frame)
+{
+	struct text name;
+	size_t c;
+
+	text__init(&name);
+	frame_name(&name, frame);
+	c = name.s ? layout_columns(name.s) : 0;
+	text__fini(&name);
+	return c < FUNCTION_MAX ? c : FUNCTION_MAX;
+}
+
+static void add_stack(struct page *page, const struct report_site *site)
+{
+	struct text *out = &page->text;
+	size_t widest = 0;
+
+	for (size_t i = 0; i < site->n_frames; i++) {
+		size_t c = frame_columns(&site->frames[i]);
+
+		widest = c > widest ? c : widest;
+	}
+	for (size_t i = 0; i < site->n_frames; i++) {
+		const struct report_frame *frame = &site->frames[i];
+		struct text name;
+		size_t c;
+
+		text__init(&name);
+		frame_name(&name, frame);
+		if (text__error(&name))
+			out->failed = true;
+		layout_add_spaces(out, 6);
+		c = layout_add_cut(out, name.s ? name.s : "", FUNCTION_MAX);
+		text__fini(&name);
+		if (frame->function && frame->module) {
+			layout_add_spaces(out, widest - c + 2);
+			layout_add_cut(out, frame->module, MODULE_MAX);
+		}
+		text__add(out, "\n");
+	}
+	if (!site->n_frames)
+		text__add(out, "      (no stack was taken)\n");
+	else if (!site->complete)
+		text__add(out, "      (the stack is incomplete: callers beyond are missing)\n");
+}
+
+static void add_site(struct page *page, const struct report_site *site)
+{
+	static const char *const words[] = { "none", "WATCH", "GROWTH", "LEAK" };
+	struct text *out = &page->text;
+
+	text__add(out, "  ");
+	paint(page, site->verdict == VERDICT_LEAK ? RED :
+		    site->verdict == VERDICT_GROWTH ? YELLOW : BOLD);
+	text__addf(out, "%-7s", words[site->verdict & 3]);
+	paint(page, PLAIN);
+	layout_add_cut(out, site->kind, 31);
+	if (site->verdict >= VERDICT_GROWTH)
+		text__addf(out, "  %.0f%% of the growth", site->share * 100);
+	text__add(out, "  ");
+	add_rate(out, site->bytes_per_second);
+	text__add(out, ", ");
+	text__add_size(out, (double)site->bytes);
+	text__addf(out, " held  site %s\n", site->site[0] ? site->site : "unknown");
+	add_stack(page, site);
+	layout_add_spaces(out, 4);
+	text__add(out, "evidence: ");
+	layout_add_wrapped(out, site->evidence ? site->evidence : "", 14, 14);
+}
+
+static void add_process(struct page *page, const struct report_process *p)
+{
+	struct text *out = &page->text;
+	size_t least = page->opts->all_sites ? VERDICT_NONE : VERDICT_WATCH;
+
+	add_headline(page, p);
+	add_facts(page, p);
+	for (size_t i = 0; i < p->n_kinds; i++)
+		add_kind(page, p, &p->kinds[i]);
+	for (size_t i = 0; i < p->n_sites; i++) {
+		if (p->sites[i].verdict >= least)
+			add_site(page, &p->sites[i]);
+	}
+	if (p->n_sites_left_out) {
+		text__add(out, "  ");
+		text__add_count(out, p->n_sites_left_out);
+		text__add(out, " more sites, none of them worse, are left out\n");
+	}
+	text__add(out, "\n");
+}
+
+/* --- trust ------------------------------------------------------------------------------------- */
+
+static void add_losses(struct text *out, const struct report *report)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < EV_N_LOSSES; i++) {
+		const char *name = ev_loss_name(i);
+
+		if (!report->lost[i])
+			continue;
+		text__addf(out, "%s%s ", any ? ", " : "lost: ", name ? name : "?");
+		text__add_count(out, report->lost[i]);
+		any = true;
+	}
+	if (!any)
+		text__add(out, "none lost");
+}
+
+/* Rounded down, so that 100% means all. */
+static void add_stacks(struct text *out, const struct report *report)
+{
+	if (!report->stacks) {
+		text__add(out, "no stacks");
+		return;
+	}
+	text__addf(out, "stacks %.0f%% complete (",
+		   floor(100.0 * (double)report->stacks_complete / (double)report->stacks));
+	text__add_count(out, report->stacks_complete);
+	text__add(out, " of ");
+	text__add_count(out, report->stacks);
+	text__add(out, ")");
+}
+
+static void add_trust(struct page *page, const struct report *report)
+{
+	struct text *out = &page->text, line;
+
+	text__init(&line);
+	text__add(&line, "watched ");
+	text__add_duration(&line, report->seconds);
+	text__add(&line, ": ");
+	text__add_count(&line, report->events);
+	text__add(&line, " events, ");
+	add_losses(&line, report);
+	text__add(&line, "; ");
+	add_stacks(&line, report);
+	if (report->healed) {
+		text__add(&line, "; map files read again after a loss: ");
+		text__add_count(&line, report->healed);
+	}
+	if (text__error(&line))
+		out->failed = true;
+	else
+		layout_add_wrapped(out, line.s, 0, 2);
+	text__fini(&line);
+	for (size_t i = 0; i < report->n_not_covered; i++) {
+		text__add(out, "not covered: ");
+		layout_add_wrapped(out, report->not_covered[i], 13, 13);
+	}
+	if (!report->n_not_covered)
+		text__add(out, "not covered: nothing that is known\n");
+}
+
+static void add_nobody(struct page *page)
+{
+	text__add(&page->text, "No process with a finding: no leak, no growth.\n\n");
+}
+
+static int text_write(const struct report *report, FILE *stream, const struct sink_opts *opts)
+{
+	static const struct sink_opts plain;
+	struct page page = { .opts = opts ? opts : &plain };
+	int r;
+
+	text__init(&page.text);
+	for (size_t i = 0; i < report->n_processes; i++)
+		add_process(&page, &report->processes[i]);
+	if (!report->n_processes)
+		add_nobody(&page);
+	add_trust(&page, report);
+	r = text__error(&page.text);
+	if (r == 0) {
+		fwrite(page.text.s, 1, page.text.n, stream);
+		r = sink_finish(stream);
+	}
+	text__fini(&page.text);
+	return r;
+}
+
+const struct sink sink_text = {
+	.name = "text",
+	.summary = "for people",
+	.write = text_write,
+};
