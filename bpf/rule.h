@@ -33,6 +33,7 @@
  *		bp = v[0], sp = v[5], pc = v[6], innermost = true
  *		(sp may move anywhere: the handler may have run on an alternate stack)
  *	  SP, BP, SP_DEREF, BP_DEREF:
+ *		unwind_is_outermost(rule, bp): end COMPLETE
  *		base = unwind_base(rule, sp, bp)
  *		*_DEREF: base = u64 at base + deref_off
  *		cfa = base + cfa_off; cfa <= sp: end BROKEN
@@ -130,6 +131,13 @@ static inline struct unwind_key unwind_key_of(__u64 pc, int innermost, __u32 tgi
 static inline __u64 unwind_base(const struct unwind_rule *rule, __u64 sp, __u64 bp)
 {
 	return rule->kind == UNWIND_BP || rule->kind == UNWIND_BP_DEREF ? bp : sp;
+}
+
+/* By the psABI a frame pointer of 0 marks the outermost frame: the kernel starts a program so, and
+ * the entry code of the dynamic linker has no other mark. */
+static inline int unwind_is_outermost(const struct unwind_rule *rule, __u64 bp)
+{
+	return rule->kind == UNWIND_BP && bp == 0;
 }
 
 static inline int unwind_derefs(const struct unwind_rule *rule)

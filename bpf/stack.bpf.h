@@ -154,7 +154,7 @@ static long walk_frame(__u32 i, struct walk *w)
 	}
 	w->n_frames = i + 1;
 
-	if (rule->kind == UNWIND_END) {
+	if (rule->kind == UNWIND_END || unwind_is_outermost(rule, w->bp)) {
 		w->end = WALK_COMPLETE;
 		return 1;
 	}

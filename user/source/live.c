@@ -226,7 +226,9 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 static int on_record(void *ctx, void *data, size_t data_sz)
 {
 	struct live *live = ctx;
+	uint64_t copy[sizeof(struct ev_handle) / 8];	/* the largest record that is changed here */
 	const struct ev_header *checked;
+	struct ev_header *record;
 	struct watched *p;
 	const char *why;
 	int r;
@@ -237,7 +239,12 @@ static int on_record(void *ctx, void *data, size_t data_sz)
 		return 0;
 	}
 	p = live_watch(live, checked->tgid);
-	r = p ? route(live, p, data) : -ENOMEM;
+	record = data;
+	if (checked->size <= sizeof(copy)) {	/* the ring itself is mapped read-only */
+		memcpy(copy, data, checked->size);
+		record = (struct ev_header *)copy;
+	}
+	r = p ? route(live, p, record) : -ENOMEM;
 	if (r)
 		return r;
 	if (live->stop)

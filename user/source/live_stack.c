@@ -223,10 +223,17 @@ static int announce_frames(struct live *live, const struct ev_stack *definition)
 	return 0;
 }
 
-int live_on_definition(struct live *live, const struct ev_stack *definition)
+int live_on_definition(struct live *live, const struct ev_stack *raw)
 {
+	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
+	struct ev_stack *definition = (struct ev_stack *)buffer;
+	size_t sz = sizeof(*raw) + raw->n_frames * sizeof(raw->frames[0]);
 	struct known_stack *known;
-	int r = announce_frames(live, definition);
+	int r;
+
+	memcpy(definition, raw, sz);	/* without the room that the kernel side did not need */
+	definition->h.size = (uint32_t)sz;
+	r = announce_frames(live, definition);
 
 	if (r)
 		return r;

@@ -109,6 +109,8 @@ static int step_cfa(struct walk *w)
 	const struct unwind_rule *rule = &w->rule;
 	uint64_t cfa = unwind_base(rule, w->sp, w->bp), ra;
 
+	if (unwind_is_outermost(rule, w->bp))
+		return EV_STACK_COMPLETE;
 	if (unwind_derefs(rule) &&
 	    !read_memory(w, cfa + (uint64_t)(int64_t)rule->deref_off, &cfa, sizeof(cfa)))
 		return EV_STACK_BROKEN;

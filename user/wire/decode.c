@@ -72,7 +72,8 @@ static const char *check_stack(const struct ev_header *h)
 
 	if (e->n_frames < 1 || e->n_frames > EV_MAX_FRAMES)
 		return "its number of frames is out of bounds";
-	if (sizeof(*e) + (uint64_t)e->n_frames * sizeof(e->frames[0]) != h->size)
+	/* The kernel side reserves room for the deepest stack. */
+	if (sizeof(*e) + (uint64_t)e->n_frames * sizeof(e->frames[0]) > h->size)
 		return "its size does not fit its number of frames";
 	if (e->end > EV_STACK_BROKEN)
 		return "unknown end of a stack";
