@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
@@ -119,30 +121,15 @@ static void fill_handle(struct ev_handle *ev)
 		ev->copy_of = ev->arg[symbol->copy_arg];
 }
 
-static bool overlaps_code(const struct watched *p, uint64_t start, uint64_t len)
-{
-	size_t low = 0, high = p->n_maps;
-
-	while (low < high) {	/* the first mapping that ends after start */
-		size_t mid = low + (high - low) / 2;
-
-		if (p->maps[mid].end <= start)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < p->n_maps && p->maps[low].start < start + len;
-}
-
 /* Code that goes, or is covered by something else, takes its rules along. */
 static void forget_code(struct live *live, struct watched *p, uint64_t start, uint64_t len)
 {
-	if (!p->n_maps || !overlaps_code(p, start, len))
-		return;
-	live_drop_rules(live, p, start, start + len);
-	unwinder__forget(live->unwinder, p->tgid);
-	p->n_maps = 0;
-	p->maps_read_ns = 0;
+	uint64_t end = start + len < start ? UINT64_MAX : start + len;
+
+	if (code_maps__cut(&p->code, start, end)) {
+		live_drop_rules(live, p, start, end);
+		unwinder__forget(live->unwinder, p->tgid);
+	}
 }
 
 static int on_fork(struct live *live, const struct ev_fork *ev)
@@ -199,10 +186,15 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_MREMAP_END:
 		live_settle_stack(live, h, &((struct ev_mremap *)h)->stack);
 		break;
-	case EV_MPROTECT:
-		live_settle_stack(live, h, &((struct ev_mprotect *)h)->stack);
+	case EV_MPROTECT: {
+		struct ev_mprotect *ev = (struct ev_mprotect *)h;
+
+		if (ev->prot & PROT_EXEC)	/* new code: what is known is out of date */
+			p->code.read_ns = 0;
+		live_settle_stack(live, h, &ev->stack);
 		count_acquisition(live, p, false, h->time_ns);
 		break;
+	}
 	case EV_BRK:
 		live_settle_stack(live, h, &((struct ev_brk *)h)->stack);
 		count_acquisition(live, p, false, h->time_ns);
@@ -326,6 +318,8 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 		r = live_send_facts(live, p);
 		p->facts_sent = true;	/* a process that is gone is not asked again */
 	}
+	if (p->has_broken_rules)
+		live_retry_broken_rules(live, p);
 	if (p->has_events && old_enough && now - p->memory_read_ns >= every)
 		live_send_memory(live, p);
 	return r < 0 ? r : 0;

@@ -8,6 +8,7 @@
 
 #include "user/base/table.h"
 #include "user/source/bpf.h"
+#include "user/source/code_maps.h"
 #include "user/source/file_probes.h"
 #include "user/source/live.h"
 #include "user/source/procfs.h"
@@ -26,13 +27,13 @@ struct watched {
 	uint32_t n_handles;
 	uint64_t memory_read_ns;
 	uint64_t heal_due_ns;		/* 0: nothing lost */
-	/* Executable mappings as of maps_read_ns, ascending, for the unwinder. */
-	struct unwind_map *maps;
-	size_t n_maps, maps_capacity;
-	uint64_t maps_read_ns;		/* 0: never */
+	struct code_maps code;
 	/* Rules in the kernel's map that are this process's. */
 	struct unwind_key *rules;
 	size_t n_rules, rules_capacity;
+	/* Of these, the ones that lead nowhere: asked for again at the next round, since the mapping
+	 * may not have been known yet. */
+	bool has_broken_rules;
 };
 
 struct live {
@@ -98,5 +99,6 @@ int live_on_definition(struct live *live, const struct ev_stack *definition);
 /* Puts the answer in the place of a token, and counts how good the event's stack is. */
 void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack);
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
+void live_retry_broken_rules(struct live *live, struct watched *p);
 
 #endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

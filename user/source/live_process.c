@@ -18,8 +18,6 @@
 #include "user/base/error.h"
 #include "user/wire/decode.h"
 
-#define MAX_EXEC_MAPS 65536	/* remembered per process for the unwinder */
-
 struct watched *live_find(struct live *live, uint32_t tgid)
 {
 	uint32_t key[2] = { tgid, 0 };
@@ -52,7 +50,7 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 
 static void free_watched(struct watched *p)
 {
-	free(p->maps);
+	code_maps__fini(&p->code);
 	free(p->rules);
 	free(p);
 }
@@ -124,31 +122,19 @@ int live_send_facts(struct live *live, struct watched *p)
 
 /* --- map files ------------------------------------------------------------------------------- */
 
-static int remember_exec_map(struct watched *p, const struct procfs_map *map)
+static int remember_code(struct watched *p, const struct procfs_map *map)
 {
-	bool vdso = !strcmp(map->path, "[vdso]");
-
-	if (!map->executable || p->n_maps >= MAX_EXEC_MAPS)
+	if (!map->executable)
 		return 0;
-	if (p->n_maps == p->maps_capacity) {
-		size_t capacity = p->maps_capacity ? 2 * p->maps_capacity : 32;
-		struct unwind_map *maps = reallocarray(p->maps, capacity, sizeof(*maps));
-
-		if (!maps)
-			return -ENOMEM;
-		p->maps = maps;
-		p->maps_capacity = capacity;
-	}
-	p->maps[p->n_maps++] = (struct unwind_map){
-		.start = map->start,
-		.end = map->end,
-		.file_off = map->file_off,
-		.ino = map->ino,
-		.dev = map->dev,
-		.executable = true,
-		.vdso = vdso,
-	};
-	return 0;
+	return code_maps__insert(&p->code, &(struct unwind_map){
+						   .start = map->start,
+						   .end = map->end,
+						   .file_off = map->file_off,
+						   .ino = map->ino,
+						   .dev = map->dev,
+						   .executable = true,
+						   .vdso = !strcmp(map->path, "[vdso]"),
+					   });
 }
 
 /* Probes the file behind an executable mapping unless it was looked at before. */
@@ -245,7 +231,7 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	};
 	int r;
 
-	r = remember_exec_map(s->process, map);
+	r = remember_code(s->process, map);
 	if (r || !s->emit)
 		return r;
 	r = probe_mapping(s->live, (pid_t)s->process->tgid, map);
@@ -263,8 +249,8 @@ static int read_maps(struct live *live, struct watched *p, bool emit)
 	struct seeding s = { .live = live, .process = p, .emit = emit };
 	int r;
 
-	p->n_maps = 0;
-	p->maps_read_ns = clock_monotonic_ns();
+	code_maps__clear(&p->code);
+	p->code.read_ns = clock_monotonic_ns();
 	r = procfs__each_map(live->procfs, (pid_t)p->tgid, on_map, &s);
 	if (r < 0 && r != -ESRCH)
 		live->own_losses[EV_LOSS_MAPS_READ]++;
@@ -310,8 +296,10 @@ void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev)
 		.path = "",
 	};
 
-	if (!ev->ino || !(ev->prot & PROT_EXEC))
+	if (!(ev->prot & PROT_EXEC))
 		return;
+	if (p->code.read_ns)	/* else the whole map file is read when it is needed */
+		remember_code(p, &map);
 	probe_mapping(live, (pid_t)p->tgid, &map);
 }
 
@@ -346,8 +334,7 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	p->start_ns = ev->start_ns;
 	p->since_ns = clock_monotonic_ns();
 	p->seeded = p->facts_sent = false;
-	p->n_maps = 0;
-	p->maps_read_ns = 0;
+	code_maps__clear(&p->code);
 	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
 		live_look_at_exe(live, p);
 		return 0;

@@ -40,21 +40,6 @@ struct announced_file {
 
 /* --- what the unwinder asks of us ------------------------------------------------------------ */
 
-static const struct unwind_map *map_at(const struct watched *p, uint64_t pc)
-{
-	size_t low = 0, high = p->n_maps;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (p->maps[mid].end <= pc)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < p->n_maps && p->maps[low].start <= pc ? &p->maps[low] : NULL;
-}
-
 static int find_map(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct unwind_map *out)
 {
 	struct live *live = ctx;
@@ -65,15 +50,15 @@ static int find_map(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct un
 
 	if (!p)
 		return -ENOENT;
-	map = again ? NULL : map_at(p, pc);
+	map = again ? NULL : code_maps__find(&p->code, pc);
 	if (!map) {
 		now = clock_monotonic_ns();
-		if (p->maps_read_ns && now - p->maps_read_ns < MAPS_AGAIN_NS)
+		if (p->code.read_ns && now - p->code.read_ns < MAPS_AGAIN_NS)
 			return -ENOENT;
 		r = live_read_maps(live, p);
 		if (r)
 			return r;
-		map = map_at(p, pc);
+		map = code_maps__find(&p->code, pc);
 	}
 	if (!map)
 		return -ENOENT;
@@ -139,6 +124,7 @@ static void learn(void *ctx, const struct unwind_key *key, const struct unwind_r
 
 	if (!p)
 		return;
+	p->has_broken_rules |= rule->kind == UNWIND_BROKEN;
 	r = bpf_map_update_elem(fd, key, rule, BPF_NOEXIST);
 	if (!r && !remember_rule(p, key))
 		return;
@@ -163,6 +149,22 @@ void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint6
 			p->rules[kept++] = p->rules[i];
 	}
 	p->n_rules = kept;
+}
+
+void live_retry_broken_rules(struct live *live, struct watched *p)
+{
+	int fd = bpf_map__fd(live->bpf->maps.rules);
+	struct unwind_rule rule;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (!bpf_map_lookup_elem(fd, &p->rules[i], &rule) && rule.kind == UNWIND_BROKEN)
+			bpf_map_delete_elem(fd, &p->rules[i]);
+		else
+			p->rules[kept++] = p->rules[i];
+	}
+	p->n_rules = kept;
+	p->has_broken_rules = false;
 }
 
 /* --- files on stacks ------------------------------------------------------------------------- */
@@ -211,7 +213,7 @@ static int announce_frames(struct live *live, const struct ev_stack *definition)
 
 	for (size_t i = 0; p && i < definition->n_frames; i++) {
 		uint64_t pc = definition->frames[i].pc;
-		const struct unwind_map *map = map_at(p, i ? pc - 1 : pc);
+		const struct unwind_map *map = code_maps__find(&p->code, i ? pc - 1 : pc);
 		int r;
 
 		if (!map || !map->ino)
