@@ -150,7 +150,7 @@ static void on_born(void *ctx, struct site *site, uint64_t bytes)
 	trend->opened_seen = site->opened;
 	if (trend__born(trend, tick, births, bytes) < 0)
 		detector->no_memory = true;
-	floors__note(&trend->floors, tick, site->bytes);
+	levels__note(&trend->levels, tick, site->bytes);
 }
 
 static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth_tick, bool whole)
@@ -163,7 +163,7 @@ static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth
 		return;
 	tick = world__now_tick(detector->world);
 	trend__died(trend, tick, birth_tick, bytes, whole);
-	floors__note(&trend->floors, tick, site->bytes);
+	levels__note(&trend->levels, tick, site->bytes);
 }
 
 static void on_site_gone(void *ctx, struct site *site)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Cohorts, death ages and floors of one site.
+ * Cohorts, death ages and levels of one site.
  *
  * A birth opens a cohort one tick wide, or joins the one of this tick. When there are more than
  * TREND_COHORTS, the two neighbours whose common span is the smallest share of their age become
  * one: resolution in proportion to age, at any pace, which is all that survival by age asks for.
  * A death carries the tick of its birth, so it finds its cohort exactly, merged or not.
  *
- * Ages of deaths are kept in half octaves. The floors answer another question, "does what is held
- * rise?", and look only at the least of each window: a sawtooth of garbage collections has a
- * rising mean while it runs up, but a flat floor.
+ * Ages of deaths are kept in half octaves. The levels answer another question, "does what is held
+ * rise?", by the least and the most of each window: a sawtooth of garbage collections has a
+ * rising mean while it runs up, but its floor and its peaks stay where they were.
  */
 #include "user/detect/trend.h"
 
@@ -45,8 +45,8 @@ struct trend *trend__new(struct site *site, uint32_t first_tick)
 	if (!trend)
 		return NULL;
 	trend->site = site;
-	trend->floors.start = first_tick;
-	trend->floors.width = 1;
+	trend->levels.start = first_tick;
+	trend->levels.width = 1;
 	return trend;
 }
 
@@ -232,42 +232,63 @@ uint64_t trend__deaths_from(const struct trend *trend, unsigned int cell)
 	return n;
 }
 
-static void floors_halve(struct floors *floors)
+static void levels_halve(struct levels *levels)
 {
-	for (uint32_t i = 0; i < TREND_FLOORS / 2; i++) {
-		uint64_t a = floors->least[2 * i], b = floors->least[2 * i + 1];
+	for (uint32_t i = 0; i < TREND_LEVELS / 2; i++) {
+		uint64_t a = levels->least[2 * i], b = levels->least[2 * i + 1];
 
-		floors->least[i] = a < b ? a : b;
+		levels->least[i] = a < b ? a : b;
+		a = levels->most[2 * i];
+		b = levels->most[2 * i + 1];
+		levels->most[i] = a > b ? a : b;
 	}
-	floors->n = TREND_FLOORS / 2;
-	floors->width *= 2;
+	levels->n = TREND_LEVELS / 2;
+	levels->width *= 2;
 }
 
-void floors__note(struct floors *floors, uint32_t tick, uint64_t bytes)
+static void levels__open(struct levels *levels)
+{
+	levels->least[levels->n] = levels->now;
+	levels->most[levels->n] = levels->now;
+	levels->n++;
+}
+
+void levels__note(struct levels *levels, uint32_t tick, uint64_t bytes)
 {
 	/* Each turn adds a window or doubles their width: at most 16 for each octave of time. */
-	while (tick >= floors->start &&
-	       (tick - floors->start) / floors->width >= floors->n) {
-		if (floors->n == TREND_FLOORS)
-			floors_halve(floors);
+	while (tick >= levels->start &&
+	       (tick - levels->start) / levels->width >= levels->n) {
+		if (levels->n == TREND_LEVELS)
+			levels_halve(levels);
 		else
-			floors->least[floors->n++] = floors->now;
+			levels__open(levels);
 	}
-	floors->now = bytes;
-	if (floors->n && bytes < floors->least[floors->n - 1])
-		floors->least[floors->n - 1] = bytes;
+	levels->now = bytes;
+	if (levels->n && bytes < levels->least[levels->n - 1])
+		levels->least[levels->n - 1] = bytes;
+	if (levels->n && bytes > levels->most[levels->n - 1])
+		levels->most[levels->n - 1] = bytes;
 }
 
-bool floors__quarter(const struct floors *floors, unsigned int q, uint64_t *bytes)
+uint64_t levels__rise(const struct levels *levels)
 {
-	uint32_t from = floors->n * q / 4, to = floors->n * (q + 1) / 4;
+	uint32_t before = levels->n / 2, newest = levels->n * 3 / 4;
+	uint64_t floor[2] = { UINT64_MAX, UINT64_MAX }, peak[2] = { 0, 0 };
+	uint64_t by_floor, by_peak;
 
-	if (floors->n < 4)
-		return false;
-	*bytes = UINT64_MAX;
-	for (uint32_t i = from; i < to; i++) {
-		if (floors->least[i] < *bytes)
-			*bytes = floors->least[i];
+	if (levels->n < 4)
+		return 0;
+	for (uint32_t i = 0; i < levels->n; i++) {
+		bool is_newest = i >= newest;
+
+		if (levels->most[i] > peak[is_newest])
+			peak[is_newest] = levels->most[i];
+		if (i >= before && levels->least[i] < floor[is_newest])
+			floor[is_newest] = levels->least[i];
 	}
-	return true;
+	if (floor[1] <= floor[0] || peak[1] <= peak[0])
+		return 0;
+	by_floor = floor[1] - floor[0];
+	by_peak = peak[1] - peak[0];
+	return by_floor < by_peak ? by_floor : by_peak;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * What the detector remembers of one site: who was born when and still lives, at what age the
- * others were given back, and the floor of what was held. Bounded, whatever the site does.
+ * others were given back, and the floor and peak of what was held. Bounded, whatever the site does.
  * Private to user/detect.
  */
 #ifndef UNFREED_DETECT_TREND_H
@@ -16,7 +16,7 @@
 
 #define TREND_COHORTS 48	/* about 2.4 per octave of age over a day */
 #define TREND_AGES 48		/* half octaves: the last one begins at 19 days */
-#define TREND_FLOORS 16
+#define TREND_LEVELS 16
 
 /* Objects born in the ticks [start, end). */
 struct cohort {
@@ -25,9 +25,10 @@ struct cohort {
 	uint64_t bytes;		/* of those that live */
 };
 
-/* The least that was held in each of up to TREND_FLOORS windows, back to back from `start`. */
-struct floors {
-	uint64_t least[TREND_FLOORS];	/* bytes */
+/* The least and the most that was held in each of up to TREND_LEVELS windows, back to back from
+ * `start`. */
+struct levels {
+	uint64_t least[TREND_LEVELS], most[TREND_LEVELS];	/* bytes */
 	uint64_t now;			/* bytes held at the latest news */
 	uint32_t start, width;		/* ticks */
 	uint32_t n;
@@ -38,7 +39,7 @@ enum finding {
 	FINDING_STRAY,		/* class A: siblings are given back, these never */
 	FINDING_NEVER_CLOSED,	/* class B: handles of which hardly any was ever closed */
 	FINDING_SAME_FILE,	/* one file range mapped again and again */
-	FINDING_GROWTH,		/* regions: the floor still rises */
+	FINDING_GROWTH,		/* regions: floor and peak still rise */
 	FINDING_COLLECTOR,	/* closed by nobody but the garbage collector */
 };
 
@@ -52,7 +53,7 @@ struct trend {
 	uint64_t n_deaths;
 	uint32_t oldest_death;		/* greatest age of a death, ticks */
 	uint32_t last_birth, last_death;	/* ticks */
-	struct floors floors;
+	struct levels levels;
 
 	/* What the rules made of it. */
 	enum verdict verdict;
@@ -63,6 +64,7 @@ struct trend {
 	uint32_t verdict_since;		/* tick of the last change of `verdict` */
 	uint32_t kept_tick;		/* survivors when the test last held: born up to here, */
 	uint64_t kept, kept_died;	/* this many, and how many of these died since */
+	bool weak;		/* the finding is one of a weak test; see struct leak_test */
 };
 
 struct trend *trend__new(struct site *site, uint32_t first_tick);	/* NULL: no memory */
@@ -94,9 +96,10 @@ unsigned int trend_age_cell(uint32_t age);
 uint32_t trend_cell_age(unsigned int cell);
 
 /* Notes that `bytes` are held at `tick`. */
-void floors__note(struct floors *floors, uint32_t tick, uint64_t bytes);
-/* The least held in quarter q (0 oldest .. 3 newest) of the time since `start`; false while there
- * are fewer than four windows. */
-bool floors__quarter(const struct floors *floors, unsigned int q, uint64_t *bytes);
+void levels__note(struct levels *levels, uint32_t tick, uint64_t bytes);
+/* How much higher the newest quarter of the time since `start` lies than what was before: its floor
+ * than that of the quarter before it, and its peak than any earlier one, whichever is less. 0:
+ * not higher, or too early to say. */
+uint64_t levels__rise(const struct levels *levels);
 
 #endif /* UNFREED_DETECT_TREND_H */

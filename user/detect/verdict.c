@@ -12,7 +12,7 @@
  * while the inflow neither stopped nor fell: four quarters of the time since the oldest survivor
  * each have some. Also a burst too short for quarters, once it has been held long enough, and
  * what a process still held at its end. Regions are not called a leak on that: most such growth
- * ends. They are growth while the floor rises, unless one file range is mapped again and again.
+ * ends. They are growth while floor and peak rise, unless one file range is mapped again and again.
  *
  * All ages are ticks of 100 ms, the finest cohort; all other times are shares of the time
  * observed. Equal trends give equal verdicts: nothing here reads a clock.
@@ -107,16 +107,14 @@ static bool is_spread(const struct trend *trend, const struct verdict_facts *fac
 }
 
 /*
- * Regions also warm up: a heap's arenas are taken, a few given back, the rest kept for good. Once
- * nothing new comes, only a site that gives back most of what it takes is a suspect.
+ * Regions also warm up: a heap's arenas are taken, a few given back, the rest kept for good. So a
+ * site of regions that keeps a third of what it takes or more is a weak suspect, and none once
+ * nothing new comes.
  */
-static bool is_warm_up(const struct trend *trend, const struct verdict_facts *facts, uint64_t n)
+static bool may_be_warm_up(const struct trend *trend, uint32_t now)
 {
-	if (kind_is_handle(trend->site->kind))
-		return false;
-	if (!facts->exited && !trend__births_stopped(trend, facts->now))
-		return false;
-	return trend->n_deaths < 2 * n;
+	return !kind_is_handle(trend->site->kind) &&
+	       trend->n_deaths < 2 * trend__survivors(trend, now, 0).n;
 }
 
 static bool few_but_old(const struct trend *trend, const struct verdict_facts *facts,
@@ -145,11 +143,18 @@ static bool held_at_end(const struct trend *trend, const struct verdict_facts *f
 	return s->n >= FEW;
 }
 
+static struct leak_test leak_test(enum finding finding, uint64_t n, const struct survivors *s)
+{
+	return (struct leak_test){
+		.finding = finding, .n = n, .bytes = s->bytes, .youngest = s->youngest,
+	};
+}
+
 static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
 		     struct leak_test *out)
 {
 	struct survivors s;
-	bool found;
+	bool found, weak;
 
 	found = find_flat(trend, facts, &s) && siblings_were_freed(trend, s.n) &&
 		(s.n >= MANY || (double)s.bytes >= MIB);
@@ -157,9 +162,13 @@ static bool is_stray(const struct trend *trend, const struct verdict_facts *fact
 		found = few_but_old(trend, facts, &s) && siblings_were_freed(trend, s.n);
 	if (!found)
 		found = held_at_end(trend, facts, &s) && siblings_were_freed(trend, s.n);
-	if (!found || !is_spread(trend, facts, &s) || is_warm_up(trend, facts, s.n))
+	if (!found || !is_spread(trend, facts, &s))
 		return false;
-	*out = (struct leak_test){ FINDING_STRAY, s.n, s.bytes, s.youngest };
+	weak = may_be_warm_up(trend, facts->now);
+	if (weak && (facts->exited || trend__births_stopped(trend, facts->now)))
+		return false;
+	*out = leak_test(FINDING_STRAY, s.n, &s);
+	out->weak = weak;
 	return true;
 }
 
@@ -208,14 +217,14 @@ static bool is_never_closed(const struct trend *trend, const struct verdict_fact
 		return false;
 	old = trend__survivors(trend, facts->now, observed(facts) / 8);
 	if (facts->exited && old.n >= MANY) {
-		*out = (struct leak_test){ FINDING_NEVER_CLOSED, old.n, old.bytes, old.youngest };
+		*out = leak_test(FINDING_NEVER_CLOSED, old.n, &old);
 		return true;
 	}
 	if (!find_flat(trend, facts, &flat))
 		return false;
 	if (!is_flowing(trend, facts, &all) && !is_kept_burst(trend, facts, &all))
 		return false;
-	*out = (struct leak_test){ FINDING_NEVER_CLOSED, all.n, all.bytes, all.youngest };
+	*out = leak_test(FINDING_NEVER_CLOSED, all.n, &all);
 	return true;
 }
 
@@ -229,8 +238,7 @@ static bool is_same_file(const struct trend *trend, const struct verdict_facts *
 		return false;
 	if (!facts->exited && !is_flowing(trend, facts, &all))
 		return false;
-	*out = (struct leak_test){ FINDING_SAME_FILE, trend->site->same_file, all.bytes,
-				   all.youngest };
+	*out = leak_test(FINDING_SAME_FILE, trend->site->same_file, &all);
 	return true;
 }
 
@@ -272,21 +280,17 @@ static bool weighs_enough(const struct trend *trend, const struct verdict_facts 
 	return (double)test->bytes >= share * headroom;
 }
 
-/* The floor of the newest quarter lies above the one before, and what was taken in it is kept. */
+/* Floor and peak lie higher than before, and what was taken in the newest quarter is kept. */
 static bool is_growing(const struct trend *trend, const struct verdict_facts *facts)
 {
-	uint64_t before, newest;
 	uint32_t quarter = observed(facts) / 4;
 	double least, inflow;
 
 	if (trend->site->before_attach || trend->site->kind == KIND_RESERVED)
 		return false;
-	if (!floors__quarter(&trend->floors, 2, &before) ||
-	    !floors__quarter(&trend->floors, 3, &newest))
-		return false;
 	least = fmax(MIB, 0.02 * (double)trend->site->bytes);
 	inflow = trend__bytes_born_between(trend, facts->now - quarter, facts->now + 1);
-	return newest > before && (double)(newest - before) >= least && inflow >= least;
+	return (double)levels__rise(&trend->levels) >= least && inflow >= least;
 }
 
 /* Half of those who survived when the test last held are given back. */
@@ -297,11 +301,11 @@ static bool has_recovered(const struct trend *trend)
 
 static bool hold_is_over(const struct trend *trend, const struct verdict_facts *facts)
 {
-	uint32_t hold = observed(facts) / 32;
+	uint32_t hold = observed(facts) / (trend->weak ? 4 : 32), least = trend->weak ? 20 : 2;
 
 	if (facts->exited)
 		return true;
-	return facts->now - trend->true_since >= (hold > 2 ? hold : 2);
+	return facts->now - trend->true_since >= (hold > least ? hold : least);
 }
 
 /* Remembers whose fate decides when the leak is over. */
@@ -312,6 +316,7 @@ static void note_test(struct trend *trend, const struct verdict_facts *facts,
 		trend->true_since = facts->now;
 	trend->test_true = true;
 	trend->finding = test->finding;
+	trend->weak = test->weak;
 	trend->kept_tick = facts->now - test->youngest;
 	trend->kept = test->n;
 	trend->kept_died = 0;
@@ -331,7 +336,7 @@ static enum verdict decide(struct trend *trend, const struct verdict_facts *fact
 		return VERDICT_WATCH;
 	}
 	trend->test_true = false;
-	if (trend->verdict == VERDICT_LEAK && !has_recovered(trend))
+	if (trend->verdict == VERDICT_LEAK && !trend->weak && !has_recovered(trend))
 		return VERDICT_LEAK;
 	trend->finding = FINDING_NOTHING;
 	if (is_growing(trend, facts)) {
@@ -349,7 +354,7 @@ void verdict__update(struct trend *trend, const struct verdict_facts *facts)
 {
 	enum verdict verdict;
 
-	floors__note(&trend->floors, facts->now, trend->site->bytes);
+	levels__note(&trend->levels, facts->now, trend->site->bytes);
 	verdict = decide(trend, facts);
 	if (verdict != trend->verdict) {
 		trend->verdict = verdict;

@@ -23,6 +23,7 @@ struct leak_test {
 	enum finding finding;	/* FINDING_NOTHING: no leak */
 	uint64_t n, bytes;	/* the survivors that count against the site */
 	uint32_t youngest;	/* age of the youngest of them, ticks */
+	bool weak;		/* to be held for longer, and dropped as soon as it fails */
 };
 struct leak_test leak__test(const struct trend *trend, const struct verdict_facts *facts);
 
