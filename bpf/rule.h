@@ -20,13 +20,14 @@
  *	hash = stack_hash_fold(hash, pc)
  *	rule = rules[unwind_key_of(pc, innermost, tgid, mm_id)]; none: MISS
  *	UNWIND_F_GUARD: read u32 at guard_addr; unreadable or not guard_value: delete rule, MISS
+ *	INTERPRETER (never guarded): v[10] = 80 bytes at bp - 64
  *	frame[n++] = { pc, NATIVE }
  *	UNWIND_F_GUARD: kind = GUARDED, extra[0] = guard_value,
  *		hash = stack_hash_extra(hash, guard_value, 0)
  *	by kind:
  *	  END: end COMPLETE		BROKEN: end BROKEN
- *	  INTERPRETER (never guarded): v[10] = 80 bytes at bp - 64
- *		kind = INTERPRETED, extra = { v[5], v[0] }, hash = stack_hash_extra(hash, v[5], v[0])
+ *	  INTERPRETER: kind = INTERPRETED, extra = { v[5], v[0] },
+ *		hash = stack_hash_extra(hash, v[5], v[0])
  *		v[7] <= sp: end BROKEN
  *		sp = v[7], bp = v[8], pc = v[9], innermost = false
  *	  SIGNAL: v[7] = 56 bytes at sp + UNWIND_SIGNAL_OFF

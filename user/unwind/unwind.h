@@ -31,8 +31,9 @@ struct unwind_map {
 };
 
 struct unwind_target_ops {
-	/* The mapping that holds pc. `again`: an earlier answer was wrong or missing, read the map
-	 * file anew (the callee limits how often). 0, -ENOENT: nothing there, or -errno. */
+	/* The mapping that holds pc. `again`: an earlier answer was wrong, read the map file anew.
+	 * 0; -ENOENT: nothing is mapped there, by a reading made just now (this is learnt like a
+	 * rule); -EAGAIN: unknown, and the callee limits how often it reads; or another -errno. */
 	int (*find_map)(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct unwind_map *out);
 	/* An fd of the file behind the map, for the caller to close, or -errno. */
 	int (*open_file)(void *ctx, uint32_t tgid, const struct unwind_map *map);
@@ -55,7 +56,8 @@ struct unwinder *unwinder__free(struct unwinder *unwinder);
 /*
  * The rule for a pc of a process. `innermost`: the pc is where the thread was interrupted, not a
  * return address (so CFI is looked up at pc, else at pc - 1). Always yields a rule: where nothing
- * is known it is UNWIND_BROKEN or the frame pointer's. Returns 0 or -ENOMEM.
+ * is known it is UNWIND_BROKEN or the frame pointer's. Returns 0, -ENOMEM, or 1: what is mapped at
+ * pc cannot be said now; *out is UNWIND_BROKEN, and not worth keeping.
  */
 int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool innermost,
 		   struct unwind_rule *out);
@@ -68,8 +70,8 @@ typedef void (*unwind_learn_fn)(void *ctx, const struct unwind_key *key,
  * Answers a miss. `out` points at UNWIND_STACK_SZ bytes, 8-byte aligned, which become a whole
  * EV_STACK record: header from the miss, frames, end, and the id that the kernel's walker will
  * compute for the same stack. A stack deeper than what was copied is EV_STACK_BROKEN unless the
- * rest can be read from the target. Returns 0, -ENOMEM, or 1: the registers are no user's and
- * `out` has no frame, so it is no record.
+ * rest can be read from the target. With n_frames 0 (the registers are no user's) it is no record.
+ * Returns 0 or -ENOMEM.
  */
 #define UNWIND_STACK_SZ (sizeof(struct ev_stack) + EV_MAX_FRAMES * sizeof(struct ev_frame))
 int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwind_learn_fn learn,

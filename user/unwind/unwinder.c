@@ -118,18 +118,18 @@ static int keep(struct unwinder *unwinder, const struct kept_key *key,
 	return 0;
 }
 
-/* Executable memory at pc. False: nothing that a walk could have come from. */
-static bool find_code(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, struct unwind_map *map)
+/* Executable memory at pc. -ENOENT: a walk cannot have come from there; other: nobody knows now. */
+static int find_code(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, struct unwind_map *map)
 {
 	const struct modules *modules = &unwinder->modules;
-	int again;
+	int again, r;
 
 	for (again = 0; again < 2; again++) {
-		if (modules->ops->find_map(modules->ops_ctx, tgid, pc, again, map) == 0 &&
-		    map->executable && pc >= map->start && pc < map->end)
-			return true;
+		r = modules->ops->find_map(modules->ops_ctx, tgid, pc, again, map);
+		if (r || (map->executable && pc >= map->start && pc < map->end))
+			return r;
 	}
-	return false;
+	return -ENOENT;
 }
 
 int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool innermost,
@@ -143,9 +143,10 @@ int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool i
 	int r;
 
 	*out = (struct unwind_rule){ .kind = UNWIND_BROKEN };
-	if (!find_code(unwinder, tgid, code, &map)) {
+	r = find_code(unwinder, tgid, code, &map);
+	if (r) {
 		unwinder->stats.n_rules_broken++;
-		return 0;
+		return r == -ENOMEM ? r : r != -ENOENT;
 	}
 	r = modules__get(&unwinder->modules, tgid, &map, &module);
 	if (r)
@@ -176,9 +177,9 @@ static int answer_rule(void *ctx, const struct unwind_key *key, bool again, stru
 
 	r = unwinder__rule(answer->unwinder, key->tgid, key->pc & ~UNWIND_PC_INNERMOST,
 			   key->pc & UNWIND_PC_INNERMOST, out);
-	if (!r)
+	if (r == 0)
 		answer->learn(answer->learn_ctx, key, out);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int answer_read(void *ctx, uint64_t addr, void *buf, size_t sz)

@@ -16,6 +16,7 @@ struct walk {
 	struct ev_stack *out;
 	struct unwind_rule rule;
 	uint64_t pc, sp, bp, hash;
+	uint64_t interpreter[10];	/* from bp - 64 on, for a rule of that kind */
 	bool innermost;
 };
 
@@ -59,34 +60,36 @@ static int get_rule(struct walk *w)
 	return r;
 }
 
-static void add_frame(struct walk *w)
+/* False: what the frame would add to the stack cannot be read. */
+static bool add_frame(struct walk *w)
 {
-	struct ev_frame *frame = &w->out->frames[w->out->n_frames++];
+	struct ev_frame frame = { .pc = w->pc, .kind = EV_FRAME_NATIVE };
 
-	*frame = (struct ev_frame){ .pc = w->pc, .kind = EV_FRAME_NATIVE };
 	if (w->rule.flags & UNWIND_F_GUARD) {
-		frame->kind = EV_FRAME_GUARDED;
-		frame->extra[0] = w->rule.guard_value;
-		w->hash = stack_hash_extra(w->hash, frame->extra[0], 0);
+		frame.kind = EV_FRAME_GUARDED;
+		frame.extra[0] = w->rule.guard_value;
 	}
+	if (w->rule.kind == UNWIND_INTERPRETER) {
+		if (!read_memory(w, w->bp + (uint64_t)UNWIND_INTERPRETER_BCP_OFF, w->interpreter,
+				 sizeof(w->interpreter)))
+			return false;
+		frame.kind = EV_FRAME_INTERPRETED;
+		frame.extra[0] = w->interpreter[5];
+		frame.extra[1] = w->interpreter[0];
+	}
+	if (frame.kind != EV_FRAME_NATIVE)
+		w->hash = stack_hash_extra(w->hash, frame.extra[0], frame.extra[1]);
+	w->out->frames[w->out->n_frames++] = frame;
+	return true;
 }
 
 static int step_interpreter(struct walk *w)
 {
-	struct ev_frame *frame = &w->out->frames[w->out->n_frames - 1];
-	uint64_t v[10];
-
-	if (!read_memory(w, w->bp + (uint64_t)UNWIND_INTERPRETER_BCP_OFF, v, sizeof(v)))
+	if (w->interpreter[7] <= w->sp)
 		return EV_STACK_BROKEN;
-	frame->kind = EV_FRAME_INTERPRETED;
-	frame->extra[0] = v[5];
-	frame->extra[1] = v[0];
-	w->hash = stack_hash_extra(w->hash, v[5], v[0]);
-	if (v[7] <= w->sp)
-		return EV_STACK_BROKEN;
-	w->sp = v[7];
-	w->bp = v[8];
-	w->pc = v[9];
+	w->sp = w->interpreter[7];
+	w->bp = w->interpreter[8];
+	w->pc = w->interpreter[9];
 	w->innermost = false;
 	return WALK_ON;
 }
@@ -158,7 +161,8 @@ static int follow(struct walk *w, int *end)
 		r = get_rule(w);
 		if (r)
 			return r;
-		add_frame(w);
+		if (!add_frame(w))
+			return 0;
 		*end = step(w);
 		if (*end == WALK_ON && w->pc == 0)
 			*end = EV_STACK_COMPLETE;
@@ -189,7 +193,8 @@ int walk__run(const struct ev_miss *miss, const struct walk_ops *ops, void *ctx,
 	if (r)
 		return r;
 	out->id = stack_hash_end(w.hash);
-	out->end = (uint32_t)end;
+	out->end = (uint16_t)end;
+	out->mm_id = miss->mm_id;
 	out->h.size = (uint32_t)(sizeof(*out) + out->n_frames * sizeof(struct ev_frame));
-	return out->n_frames ? 0 : 1;
+	return 0;
 }

@@ -20,8 +20,8 @@ struct walk_ops {
 
 /*
  * Makes `out` (UNWIND_STACK_SZ bytes) the EV_STACK of a miss. Never more than EV_MAX_FRAMES steps,
- * whatever the copy holds. 0, what walk_ops.rule failed with, or 1: the registers are no user's,
- * and there is not a single frame.
+ * whatever the copy holds; not one (n_frames 0, so it is no record) when the registers are no
+ * user's. 0, or what walk_ops.rule failed with.
  */
 int walk__run(const struct ev_miss *miss, const struct walk_ops *ops, void *ctx,
 	      struct ev_stack *out);
