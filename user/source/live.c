@@ -121,12 +121,14 @@ static void fill_handle(struct ev_handle *ev)
 		ev->copy_of = ev->arg[symbol->copy_arg];
 }
 
-/* Code that goes, or is covered by something else, takes its rules along. */
-static void forget_code(struct live *live, struct watched *p, uint64_t start, uint64_t len)
+/* Code that goes, or is covered by something else, takes its rules along; where code appears, what
+ * was learnt of a place that held none does not count any more. */
+static void forget_code(struct live *live, struct watched *p, uint64_t start, uint64_t len,
+			bool new_code)
 {
 	uint64_t end = start + len < start ? UINT64_MAX : start + len;
 
-	if (code_maps__cut(&p->code, start, end)) {
+	if (code_maps__cut(&p->code, start, end) || new_code) {
 		live_drop_rules(live, p, start, end);
 		unwinder__forget(live->unwinder, p->tgid);
 	}
@@ -170,7 +172,7 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_MMAP: {
 		struct ev_mmap *ev = (struct ev_mmap *)h;
 
-		forget_code(live, p, ev->addr, ev->len);
+		forget_code(live, p, ev->addr, ev->len, ev->prot & PROT_EXEC);
 		live_settle_stack(live, h, &ev->stack);
 		live_emit(live, h);
 		live_mapped(live, p, ev);
@@ -180,7 +182,7 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_MUNMAP: {
 		struct ev_munmap *ev = (struct ev_munmap *)h;
 
-		forget_code(live, p, ev->addr, ev->len);
+		forget_code(live, p, ev->addr, ev->len, false);
 		break;
 	}
 	case EV_MREMAP_END:
@@ -189,8 +191,10 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_MPROTECT: {
 		struct ev_mprotect *ev = (struct ev_mprotect *)h;
 
-		if (ev->prot & PROT_EXEC)	/* new code: what is known is out of date */
-			p->code.read_ns = 0;
+		if (ev->prot & PROT_EXEC) {
+			forget_code(live, p, ev->addr, ev->len, true);
+			p->code.read_ns = 0;	/* to be read again when it is asked for */
+		}
 		live_settle_stack(live, h, &ev->stack);
 		count_acquisition(live, p, false, h->time_ns);
 		break;
@@ -318,8 +322,6 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 		r = live_send_facts(live, p);
 		p->facts_sent = true;	/* a process that is gone is not asked again */
 	}
-	if (p->has_broken_rules)
-		live_retry_broken_rules(live, p);
 	if (p->has_events && old_enough && now - p->memory_read_ns >= every)
 		live_send_memory(live, p);
 	return r < 0 ? r : 0;

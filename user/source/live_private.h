@@ -31,9 +31,6 @@ struct watched {
 	/* Rules in the kernel's map that are this process's. */
 	struct unwind_key *rules;
 	size_t n_rules, rules_capacity;
-	/* Of these, the ones that lead nowhere: asked for again at the next round, since the mapping
-	 * may not have been known yet. */
-	bool has_broken_rules;
 };
 
 struct live {
@@ -99,6 +96,5 @@ int live_on_definition(struct live *live, const struct ev_stack *definition);
 /* Puts the answer in the place of a token, and counts how good the event's stack is. */
 void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack);
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
-void live_retry_broken_rules(struct live *live, struct watched *p);
 
 #endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

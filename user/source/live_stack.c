@@ -54,7 +54,7 @@ static int find_map(void *ctx, uint32_t tgid, uint64_t pc, bool again, struct un
 	if (!map) {
 		now = clock_monotonic_ns();
 		if (p->code.read_ns && now - p->code.read_ns < MAPS_AGAIN_NS)
-			return -ENOENT;
+			return -EAGAIN;	/* -ENOENT would be learnt for good */
 		r = live_read_maps(live, p);
 		if (r)
 			return r;
@@ -124,7 +124,6 @@ static void learn(void *ctx, const struct unwind_key *key, const struct unwind_r
 
 	if (!p)
 		return;
-	p->has_broken_rules |= rule->kind == UNWIND_BROKEN;
 	r = bpf_map_update_elem(fd, key, rule, BPF_NOEXIST);
 	if (!r && !remember_rule(p, key))
 		return;
@@ -149,22 +148,6 @@ void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint6
 			p->rules[kept++] = p->rules[i];
 	}
 	p->n_rules = kept;
-}
-
-void live_retry_broken_rules(struct live *live, struct watched *p)
-{
-	int fd = bpf_map__fd(live->bpf->maps.rules);
-	struct unwind_rule rule;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < p->n_rules; i++) {
-		if (!bpf_map_lookup_elem(fd, &p->rules[i], &rule) && rule.kind == UNWIND_BROKEN)
-			bpf_map_delete_elem(fd, &p->rules[i]);
-		else
-			p->rules[kept++] = p->rules[i];
-	}
-	p->n_rules = kept;
-	p->has_broken_rules = false;
 }
 
 /* --- files on stacks ------------------------------------------------------------------------- */
