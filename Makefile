@@ -152,8 +152,9 @@ $(PROGRAM_BIN): $(B)/tests/programs/%: tests/programs/%.c
 $(B)/tests/programs/java.stamp: $(PROGRAM_JAVA)
 	$(call say,JAVAC,$(@D)/java)
 	$(Q)mkdir -p $(@D)/java
-	$(Q)$$(ls -d /usr/bin/javac /usr/lib/jvm/*/bin/javac 2>/dev/null | head -n 1) \
-		--release 11 -d $(@D)/java $(PROGRAM_JAVA)
+	$(Q)javac=$$(ls -d /usr/bin/javac /usr/lib/jvm/*/bin/javac 2>/dev/null | head -n 1); \
+	test -n "$$javac" || { echo 'no javac: sudo make deps-test' >&2; exit 1; }; \
+	"$$javac" --release 11 -d $(@D)/java $(PROGRAM_JAVA)
 	$(Q)touch $@
 
 .PHONY: programs
@@ -178,6 +179,7 @@ demo:
 	$(call as_root,demo)
 	@packaging/install-deps.sh build
 	@$(MAKE) --no-print-directory -j$$(nproc) demo-build
+	@chown -R --reference=Makefile $(O)
 	@UNFREED=$(B)/unfreed LEAKY=$(B)/tests/programs/leaky tests/demo.sh
 
 # Every test: see tests/run for what that is.
@@ -187,6 +189,7 @@ check:
 	@packaging/install-deps.sh test
 	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs
 	@$(MAKE) --no-print-directory -j$$(nproc) SANITIZE=address,undefined unit
+	@chown -R --reference=Makefile $(O)
 	@tests/run --build $(O)
 
 .PHONY: lint

@@ -31,11 +31,11 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 echo "    \$ $leaky &"
 echo "What does it not give back? Asked from outside, while it runs:"
-echo "    \$ sudo $unfreed attach $pid --until-verdict --duration 20s"
+echo "    \$ sudo $unfreed attach $pid"
 echo
 
 status=0
-"$unfreed" attach "$pid" --until-verdict --duration 20s || status=$?
+"$unfreed" attach "$pid" || status=$?
 
 echo
 case $status in

@@ -266,7 +266,7 @@ class Lab:
         """Watches programs that wait; returns when the watching has begun."""
         output = self.new_folder() / "report.json"
         watcher = self.watcher("attach", *(getattr(p, "pid", p) for p in programs), "--format",
-                               "json", "-o", output, "--duration", "120s", *options, output=output)
+                               "json", "-o", output, "--no-until-verdict", *options, output=output)
         return watcher.wait_until_watching()
 
     def observe(self, program, n_processes=1):

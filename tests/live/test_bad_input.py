@@ -98,14 +98,14 @@ def test_no_btf(lab):
 
 
 def test_command_does_not_exist(lab):
-    fails(lab, FAILED, ["run", "--", "/nonexistent/command"], "/nonexistent/command")
-    fails(lab, FAILED, ["run", "--", "no-such-command-anywhere"], "no-such-command-anywhere")
+    fails(lab, USAGE, ["run", "--", "/nonexistent/command"], "/nonexistent/command")
+    fails(lab, USAGE, ["run", "--", "no-such-command-anywhere"], "no-such-command-anywhere")
 
 
 def test_command_is_not_executable(lab):
     path = lab.folder / "plain-file"
     path.write_text("not a program")
-    fails(lab, FAILED, ["run", "--", path], str(path))
+    fails(lab, USAGE, ["run", "--", path], str(path))
 
 
 @pytest.mark.parametrize("argv", [
@@ -126,13 +126,13 @@ def test_wrong_usage(lab, argv):
 def test_output_cannot_be_written(lab):
     """Said before the watching begins, not after it."""
     start = time.monotonic()
-    fails(lab, FAILED, ["attach", os.getpid(), "--duration", "60s", "-o", "/nonexistent/x.json"],
+    fails(lab, USAGE, ["attach", os.getpid(), "--duration", "60s", "-o", "/nonexistent/x.json"],
           "/nonexistent/x.json")
     assert time.monotonic() - start < 20
 
 
 def test_textfile_dir_does_not_exist(lab):
-    fails(lab, FAILED, ["daemon", "--textfile-dir", "/nonexistent/folder"], "/nonexistent/folder")
+    fails(lab, USAGE, ["daemon", "--textfile-dir", "/nonexistent/folder"], "/nonexistent/folder")
 
 
 BREAKAGES = {
