@@ -193,8 +193,8 @@ check:
 	@tests/run --build $(O)
 
 .PHONY: lint
-lint:
-	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/lint
+lint: $(B)/unfreed
+	@UNFREED_BUILD=$(B) $(PYTHON) -m pytest -q -p no:cacheprovider tests/lint
 
 .PHONY: install uninstall
 install: $(B)/unfreed

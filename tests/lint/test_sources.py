@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """What a reader should be able to rely on in the sources, checked by a machine."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = os.environ.get("UNFREED_BUILD", "build")
 SPDX = "SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause"
 BUDGETS = {".c": 500, ".h": 200}	# lines; the aim is 450 and 120
 GENERATED = ("vmlinux/",)
@@ -94,9 +96,10 @@ def test_rooms_stay_small():
     long = []
     for path in written_here():
         n = len(path.read_text().splitlines())
-        if n > BUDGETS[path.suffix] and name(path) not in MAY_BE_LONGER:
+        budget = BUDGETS[".c" if path.name.endswith(".bpf.h") else path.suffix]	# code, too
+        if n > budget and name(path) not in MAY_BE_LONGER:
             if not name(path).startswith("tests/"):
-                long.append(f"{name(path)}: {n} lines, the budget is {BUDGETS[path.suffix]}")
+                long.append(f"{name(path)}: {n} lines, the budget is {budget}")
     assert long == []
 
 
@@ -118,7 +121,7 @@ def test_each_header_compiles_alone(compiler, tmp_path):
     wrong = []
     for path in sources("user/*.h", "user/*/*.h", "bpf/event.h", "bpf/rule.h"):
         done = subprocess.run([compiler, "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-                               "-Wno-unused-parameter", "-I.", "-Ibuild", "-fsyntax-only", "-x", "c",
+                               "-Wno-unused-parameter", "-I.", f"-I{BUILD}", "-fsyntax-only", "-x", "c",
                                "-include", name(path), "/dev/null"], cwd=ROOT, text=True,
                               capture_output=True, check=False)
         if done.returncode != 0:

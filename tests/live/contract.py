@@ -59,7 +59,8 @@ def share(value):
 def check_frame(where, frame):
     take(where, frame, "function", or_null(str))
     take(where, frame, "module", or_null(str))
-    take(where, frame, "build_id", lambda v: v is None or re.fullmatch(r"([0-9a-f]{2})+", v))
+    take(where, frame, "build_id",
+         lambda v: v is None or isinstance(v, str) and re.fullmatch(r"([0-9a-f]{2})+", v))
     take(where, frame, "offset", int)
     take(where, frame, "file", or_null(str))
     take(where, frame, "line", lambda v: v is None or is_count(v))
