@@ -14,86 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define N(a) (sizeof(a) / sizeof((a)[0]))
-
-union record {
-	uint8_t bytes[EV_MAX_RECORD_SZ];
-	struct ev_header h;
-	struct ev_undo undo;
-	struct ev_fork fork;
-	struct ev_stack stack;
-	struct ev_miss miss;
-	struct ev_process process;
-	struct ev_seed seed;
-	struct ev_region region;
-	struct ev_file file;
-	struct ev_pair pair;
-	struct ev_note note;
-};
-
-static const struct {
-	uint16_t type;
-	const char *name;
-	size_t size;	/* of the fixed ones; 0: see make_good() */
-} types[] = {
-	{ EV_MMAP, "mmap", 80 },
-	{ EV_MUNMAP, "munmap", 40 },
-	{ EV_MREMAP_BEGIN, "mremap-begin", 72 },
-	{ EV_MREMAP_END, "mremap-end", 72 },
-	{ EV_MPROTECT, "mprotect", 56 },
-	{ EV_BRK, "brk", 48 },
-	{ EV_SHMAT, "shmat", 56 },
-	{ EV_SHMDT, "shmdt", 40 },
-	{ EV_UNDO, "undo", 40 },
-	{ EV_FORK, "fork", 40 },
-	{ EV_EXEC, "exec", 32 },
-	{ EV_EXIT, "exit", 32 },
-	{ EV_HANDLE_OPEN, "handle-open", 128 },
-	{ EV_HANDLE_CLOSE, "handle-close", 128 },
-	{ EV_STACK, "stack", 0 },
-	{ EV_MISS, "miss", 72 + EV_MISS_STACK_SZ },
-	{ EV_TICK, "tick", 24 },
-	{ EV_PROCESS, "process", 0 },
-	{ EV_SEED_BEGIN, "seed-begin", 32 },
-	{ EV_REGION, "region", 72 },
-	{ EV_SEED_END, "seed-end", 32 },
-	{ EV_FILE, "file", 0 },
-	{ EV_MEMORY, "memory", 144 },
-	{ EV_LOSS, "loss", 112 },
-	{ EV_PAIR, "pair", 64 },
-	{ EV_NOTE, "note", 0 },
-	{ EV_TRUST, "trust", 48 },
-};
-
-static void make_good(union record *r, size_t i)
-{
-	static const struct ev_process_text text = { "java", "java -jar x", "x.service", "hotspot" };
-
-	memset(r, 0, sizeof(*r));
-	switch (types[i].type) {
-	case EV_PROCESS:
-		ev_write_process(r, sizeof(*r), &text);
-		break;
-	case EV_FILE:
-		ev_write_file(r, sizeof(*r), (const uint8_t *)"0123456789", 10, "/lib/libz.so.1");
-		break;
-	case EV_NOTE:
-		ev_write_note(r, sizeof(*r), "Huge pages are not covered.");
-		break;
-	case EV_STACK:
-		r->stack.n_frames = 3;
-		r->h.size = sizeof(r->stack) + 3 * sizeof(struct ev_frame);
-		break;
-	default:
-		r->h.size = types[i].size;
-	}
-	r->h.type = types[i].type;
-	r->h.time_ns = 1;
-	if (r->h.type == EV_UNDO)
-		r->undo.undone = EV_MUNMAP;
-	if (r->h.type == EV_MISS)
-		r->miss.stack_sz = 100;
-}
+#include "tests/unit/records.h"
 
 static volatile uint8_t sink;
 
@@ -166,14 +87,14 @@ static void good_records_pass(void **state)
 	union record r;
 	size_t i;
 
-	for (i = 0; i < N(types); i++) {
+	for (i = 0; i < N_RECORD_TYPES; i++) {
 		make_good(&r, i);
-		if (types[i].size)
-			assert_int_equal(r.h.size, types[i].size);
+		if (record_types[i].size)
+			assert_int_equal(r.h.size, record_types[i].size);
 		assert_int_equal(check_exact(&r, r.h.size), 0);
 		/* What follows in the buffer is the next record's. */
 		assert_int_equal(check_exact(&r, r.h.size + 13), 0);
-		assert_string_equal(ev_type_name(r.h.type), types[i].name);
+		assert_string_equal(ev_type_name(r.h.type), record_types[i].name);
 	}
 }
 
@@ -182,7 +103,7 @@ static void every_cut_is_refused(void **state)
 	union record r;
 	size_t i, n;
 
-	for (i = 0; i < N(types); i++) {
+	for (i = 0; i < N_RECORD_TYPES; i++) {
 		make_good(&r, i);
 		for (n = 0; n < r.h.size; n++)
 			assert_int_equal(check_exact(&r, n), -EBADMSG);
@@ -196,7 +117,7 @@ static void every_other_size_is_refused(void **state)
 	uint32_t size, good;
 	size_t i;
 
-	for (i = 0; i < N(types); i++) {
+	for (i = 0; i < N_RECORD_TYPES; i++) {
 		make_good(&r, i);
 		good = r.h.size;
 		for (size = 0; size <= good + 64 && size <= sizeof(r); size++) {
@@ -218,7 +139,7 @@ static void every_bit_flip_is_survived(void **state)
 	union record r;
 	size_t i, bit, end;
 
-	for (i = 0; i < N(types); i++) {
+	for (i = 0; i < N_RECORD_TYPES; i++) {
 		make_good(&r, i);
 		/* Behind the fixed part of a miss lie 16 KiB that nobody interprets. */
 		end = r.h.size > 512 ? 512 : r.h.size;
@@ -241,7 +162,7 @@ static void random_bytes_are_survived(void **state)
 	for (round = 0; round < 200000; round++) {
 		uint32_t size;
 
-		make_good(&r, round % N(types));
+		make_good(&r, round % N_RECORD_TYPES);
 		if (r.h.type == EV_MISS)
 			continue;
 		size = r.h.size;
@@ -265,8 +186,8 @@ static void unknown_types_are_refused(void **state)
 	for (type = 0; type <= UINT16_MAX; type++) {
 		bool known = false;
 
-		for (i = 0; i < N(types); i++)
-			known |= types[i].type == type;
+		for (i = 0; i < N_RECORD_TYPES; i++)
+			known |= record_types[i].type == type;
 		assert_int_equal(ev_type_name(type) != NULL, known);
 		r.h.type = type;
 		r.h.size = 24;
@@ -290,7 +211,7 @@ static size_t index_of(uint16_t type)
 {
 	size_t i;
 
-	for (i = 0; types[i].type != type; i++)
+	for (i = 0; record_types[i].type != type; i++)
 		;
 	return i;
 }
@@ -351,90 +272,6 @@ static void the_longest_stack_passes(void **state)
 	assert_int_equal(check_exact(&r, r.h.size), 0);
 }
 
-static void writers_leave_the_rest_alone(void **state)
-{
-	static const struct ev_process_text text = { "c", "cmd line", "u", NULL };
-	union record r;
-
-	memset(&r, 0xaa, sizeof(r));
-	r.process.ppid = 7;
-	r.h.flags = 0;
-	assert_int_equal(ev_write_process(&r, sizeof(r), &text), 64);
-	assert_int_equal(check_exact(&r, 64), 0);
-	assert_int_equal(r.process.ppid, 7);
-	assert_int_equal(r.h.time_ns, 0xaaaaaaaaaaaaaaaaull);
-	assert_int_equal(r.process.runtime_sz, 0);
-	assert_memory_equal(r.process.text, "ccmd lineu\0\0\0\0\0\0", 16);
-
-	memset(&r, 0xaa, sizeof(r));
-	r.h.flags = 0;
-	assert_int_equal(ev_write_file(&r, sizeof(r), NULL, 0, NULL), 64);
-	assert_int_equal(check_exact(&r, 64), 0);
-	assert_int_equal(r.file.build_id[0], 0);
-	assert_int_equal(ev_write_file(&r, sizeof(r), (const uint8_t *)"0123456789abcdef0123456789",
-				       26, "/x"), 72);
-	assert_int_equal(check_exact(&r, 72), 0);
-	assert_int_equal(r.file.build_id_sz, EV_BUILD_ID_MAX);
-
-	assert_int_equal(ev_write_note(&r, sizeof(r), NULL), 32);
-	assert_int_equal(check_exact(&r, 32), 0);
-	assert_int_equal(ev_write_note(&r, sizeof(r), "four"), 32);
-	assert_int_equal(ev_write_note(&r, sizeof(r), "fives"), 40);
-	assert_int_equal(check_exact(&r, 40), 0);
-}
-
-/* Into buffers of every size, placed against their end: cut, never overrun, always a record. */
-static void writers_cut_what_does_not_fit(void **state)
-{
-	static char text[30000];
-	const struct ev_process_text parts = { "comm", text, "a-unit.service", "hotspot" };
-	size_t buf_sz, size;
-	struct ev_header *h;
-	const struct ev_header *out;
-
-	memset(text, 'x', sizeof(text) - 1);
-	for (buf_sz = 0; buf_sz < 21000; buf_sz += buf_sz < 200 ? 1 : 97) {
-		int writer;
-
-		for (writer = 0; writer < 3; writer++) {
-			h = malloc(buf_sz ? buf_sz : 1);
-			assert_non_null(h);
-			memset(h, 0, buf_sz);
-			if (writer == 0)
-				size = ev_write_process(h, buf_sz, &parts);
-			else if (writer == 1)
-				size = ev_write_file(h, buf_sz, (const uint8_t *)"ab", 2, text);
-			else
-				size = ev_write_note(h, buf_sz, text);
-			assert_true(size <= buf_sz && size <= EV_MAX_RECORD_SZ);
-			if (size) {
-				assert_int_equal(ev_check(h, buf_sz, &out, NULL), 0);
-				assert_int_equal(out->size, size);
-			} else {
-				assert_true(buf_sz < (writer == 0 ? 48 : writer == 1 ? 64 : 32));
-			}
-			free(h);
-		}
-	}
-}
-
-/* A command line without end must not cost the unit's name. */
-static void a_long_command_line_leaves_room(void **state)
-{
-	static char text[30000];
-	const struct ev_process_text parts = { "comm", text, "a-unit.service", "hotspot" };
-	union record r;
-
-	memset(text, 'x', sizeof(text) - 1);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(ev_write_process(&r, 256, &parts), 256);
-	assert_int_equal(r.process.comm_sz, 4);
-	assert_int_equal(r.process.unit_sz, 14);
-	assert_int_equal(r.process.runtime_sz, 7);
-	assert_int_equal(r.process.cmdline_sz, 256 - 48 - 25);
-	assert_memory_equal(r.process.text + 256 - 48 - 21, "a-unit.servicehotspot", 21);
-}
-
 static void every_loss_and_limit_has_its_name(void **state)
 {
 	unsigned int i, j;
@@ -467,9 +304,6 @@ int main(void)
 		cmocka_unit_test(claims_are_checked),
 		cmocka_unit_test(misaligned_data_is_refused),
 		cmocka_unit_test(the_longest_stack_passes),
-		cmocka_unit_test(writers_leave_the_rest_alone),
-		cmocka_unit_test(writers_cut_what_does_not_fit),
-		cmocka_unit_test(a_long_command_line_leaves_room),
 		cmocka_unit_test(every_loss_and_limit_has_its_name),
 	};
 

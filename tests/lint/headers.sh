@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# Each header compiles alone, and twice in a row, with gcc and (where there is one) clang.
+set -u
+cd "${1:-$(dirname "$0")/../..}" || exit 99
+build=${UNFREED_BUILD:-build}
+
+failed=0
+n=0
+for compiler in "${CC:-cc}" "${CLANG:-clang}"; do
+	command -v "$compiler" >/dev/null || { echo "no $compiler: not tried"; continue; }
+	for header in $(find user -name '*.h' | sort) $(find bpf -name '*.h' ! -name '*.bpf.h' | sort); do
+		n=$((n + 1))
+		printf '#include "%s"\n#include "%s"\nint nothing;\n' "$header" "$header" |
+			"$compiler" -x c -std=gnu11 -fsyntax-only -D_GNU_SOURCE -I. -I"$build" \
+				-Wall -Wextra -Werror -Wstrict-prototypes -Wno-unused-parameter \
+				-Wundef - ||
+			{ echo "$compiler: $header does not compile alone"; failed=1; }
+	done
+done
+[ "$n" -gt 0 ] || { echo "no compiler, no header: nothing was tried"; exit 99; }
+[ "$failed" -eq 0 ] && echo "$n headers compile alone"
+exit "$failed"
