@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# libFuzzer harnesses; included by the Makefile: `include tests/fuzz/fuzz.mk`.
+#
+#   make fuzz FUZZ_SECONDS=60     builds all harnesses and runs each that long, from its seeds
+#   make fuzz-build               only builds them
+#
+# tests/fuzz/fuzz_NAME.c is a harness; FUZZ_SRC_NAME are the sources it tries, built along with it
+# under clang's -fsanitize=fuzzer,address (Debian: libclang-rt-14-dev); FUZZ_LIBS_NAME what they
+# link with; tests/fuzz/seeds/NAME/ its seeds, which are only read. What it finds and learns stays
+# in $(O)/fuzz/.
+
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_NAMES:%=$(O)/fuzz/fuzz_%)
+
+FUZZ_SRC_decode := user/wire/decode.c
+
+$(foreach name,$(FUZZ_NAMES),$(eval $(O)/fuzz/fuzz_$(name): $$(FUZZ_SRC_$(name))))
+$(FUZZ_BIN): $(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.h)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(FUZZ_FLAGS) $(WARNINGS) -o $@ $< $(FUZZ_SRC_$*) $(FUZZ_LIBS_$*)
+
+.PHONY: fuzz-build fuzz
+fuzz-build: $(FUZZ_BIN)
+
+fuzz: $(FUZZ_NAMES:%=fuzz-%)
+
+FUZZ_RUNS := $(FUZZ_NAMES:%=fuzz-%)
+.PHONY: $(FUZZ_RUNS)
+$(FUZZ_RUNS): fuzz-%: $(O)/fuzz/fuzz_%
+	$(Q)mkdir -p $(O)/fuzz/corpus/$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+		-artifact_prefix=$(O)/fuzz/$*- $(O)/fuzz/corpus/$* $(wildcard tests/fuzz/seeds/$*)
+
+.PHONY: fuzz-seeds
+fuzz-seeds: $(O)/fuzz/make_seeds_decode
+	$(Q)$< tests/fuzz/seeds/decode
+
+$(O)/fuzz/make_seeds_decode: tests/fuzz/make_seeds_decode.c tests/unit/records.h bpf/event.h \
+		$(FUZZ_SRC_decode)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(FUZZ_SRC_decode)
