@@ -62,7 +62,7 @@ static void a_leak_reads_like_this(void **state)
 		"\n"
 		"watched 12 s: 1,234,567 events, lost: ring-full 17; stacks 99% complete "
 		"(999 of 1,000); map files\n"
-		"  read again after a loss: 1\n"
+		"    read again after a loss: 1\n"
 		"not covered: 32-bit system calls are not seen.\n"
 		"not covered: java[4121]: a static zlib without symbols.\n";
 	struct fake_report f;
@@ -126,7 +126,7 @@ static void long_names_are_cut_and_long_lines_broken(void **state)
 	f.sites[0].evidence = words;
 	f.notes[0] = words;
 	s = write_text(&f.report, NULL);
-	/* The facts' line alone may be wider: all of it matters, and it is cut in its parts. */
+	assert_fits(s);
 	assert_non_null(strstr(s, "nnn...[4121]"));
 	assert_non_null(strstr(s, "\n              wwwwwwww wwwwwwww"));
 	free(s);

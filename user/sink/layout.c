@@ -2,6 +2,7 @@
 /* Columns, cuts and line breaks, counted after escaping, in code points. */
 #include "user/sink/layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Code points in n bytes of UTF-8. */
@@ -46,31 +47,47 @@ void layout_add_spaces(struct text *out, size_t n)
 		text__add(out, " ");
 }
 
+/* Bytes of the first word of s, at most as many columns as a line has. */
+static size_t word(const char *s, size_t most)
+{
+	size_t n = 0, c = 0;
+
+	for (; s[n] && s[n] != ' '; n++) {
+		c += ((unsigned char)s[n] & 0xc0) != 0x80;
+		if (c > most)
+			break;
+	}
+	return n;
+}
+
 void layout_add_wrapped(struct text *out, const char *s, size_t begun, size_t indent)
 {
+	size_t at = begun, n;
+	bool spaced = false;
 	struct text safe;
-	size_t at = begun;
 	const char *p;
 
 	text__init(&safe);
 	text__add_safe(&safe, s);
 	if (text__error(&safe))
 		out->failed = true;
-	for (p = safe.s; p && *p;) {
-		size_t n = strcspn(p, " "), c = columns(p, n);
+	for (p = safe.s; p && *p; p += n) {
+		size_t c;
 
-		if (at > indent && at + 1 + c > LAYOUT_WIDTH) {
+		n = word(p, LAYOUT_WIDTH - indent);
+		c = columns(p, n);
+		if (at > indent && at + spaced + c > LAYOUT_WIDTH) {
 			text__add(out, "\n");
 			layout_add_spaces(out, indent);
 			at = indent;
-		} else if (p != safe.s) {
+		} else if (spaced) {
 			text__add(out, " ");
 			at++;
 		}
 		text__add_n(out, p, n);
 		at += c;
-		p += n;
-		p += strspn(p, " ");
+		spaced = p[n] == ' ';
+		n += strspn(p + n, " ");
 	}
 	text__add(out, "\n");
 	text__fini(&safe);

@@ -12,8 +12,8 @@
 /* Appends s made safe, cut to `most` (>= 3) columns; returns the columns used. */
 size_t layout_add_cut(struct text *out, const char *s, size_t most);
 void layout_add_spaces(struct text *out, size_t n);
-/* A paragraph made safe and broken at spaces, ending in a newline. Its first line has `begun`
- * columns already; later ones are indented by `indent`. */
+/* A paragraph made safe and broken at spaces (or within a word that is wider than a line), ending
+ * in a newline. Its first line has `begun` columns already; later ones are indented by `indent`. */
 void layout_add_wrapped(struct text *out, const char *s, size_t begun, size_t indent);
 /* Columns that s takes once it is made safe. */
 size_t layout_columns(const char *s);

@@ -23,6 +23,8 @@
 
 #define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
 #define MODULE_MAX 28
+#define COMM_MAX 32
+#define KIND_MAX 23
 
 #define RED "\033[1;31m"
 #define YELLOW "\033[33m"
@@ -38,6 +40,16 @@ static void paint(struct page *page, const char *colour)
 {
 	if (page->opts->colour)
 		text__add(&page->text, colour);
+}
+
+/* Ends the page's line, which has `begun` columns already, by a paragraph of raw bytes; takes it. */
+static void add_line(struct page *page, struct text *line, size_t begun)
+{
+	if (text__error(line))
+		page->text.failed = true;
+	else
+		layout_add_wrapped(&page->text, line->s ? line->s : "", begun, 4);
+	text__fini(line);
 }
 
 /* --- a process --------------------------------------------------------------------------------- */
@@ -68,25 +80,28 @@ static const char *limit_words(enum ev_limit_kind kind)
 	}
 }
 
+/* ", out of memory in 18 s to 25 s", or nothing. */
 static void add_time_left(struct text *out, const struct report_process *p)
 {
 	const struct report_limit *limit = &p->limit;
-	bool maps = limit->kind == EV_LIMIT_MAP_COUNT;
 
-	if (!p->has_limit)
+	if (!p->has_limit || p->verdict < VERDICT_GROWTH || limit->seconds_low < 0)
 		return;
-	if (p->verdict >= VERDICT_GROWTH && limit->seconds_low >= 0) {
-		text__add(out, maps ? ", out of mappings in " : ", out of memory in ");
-		if (limit->seconds_high < 0)
-			text__add(out, "at least ");
-		text__add_duration(out, limit->seconds_low);
-		if (limit->seconds_high > limit->seconds_low * 1.1) {
-			text__add(out, " to ");
-			text__add_duration(out, limit->seconds_high);
-		}
+	text__addf(out, ", out of %s in ",
+		   limit->kind == EV_LIMIT_MAP_COUNT ? "mappings" : "memory");
+	if (limit->seconds_high < 0)
+		text__add(out, "at least ");
+	text__add_duration(out, limit->seconds_low);
+	if (limit->seconds_high > limit->seconds_low * 1.1) {
+		text__add(out, " to ");
+		text__add_duration(out, limit->seconds_high);
 	}
-	text__addf(out, " (%s: ", limit_words(limit->kind));
-	if (maps) {
+}
+
+static void add_limit(struct text *out, const struct report_limit *limit)
+{
+	text__addf(out, "(%s: ", limit_words(limit->kind));
+	if (limit->kind == EV_LIMIT_MAP_COUNT) {
 		text__add_count(out, limit->bytes_left);
 		text__add(out, " maps");
 	} else {
@@ -95,54 +110,60 @@ static void add_time_left(struct text *out, const struct report_process *p)
 	text__add(out, " left)");
 }
 
+/* Wrapped like any line, but only what follows the coloured words, which are narrow. */
 static void add_headline(struct page *page, const struct report_process *p)
 {
-	struct text *out = &page->text;
+	struct text *out = &page->text, line;
+	const char *word = "no leak found", *colour = PLAIN;
+	size_t begun;
 
+	if (p->verdict == VERDICT_LEAK) {
+		word = p->exited ? "LEAKED" : "LEAKING";
+		colour = RED;
+	} else if (p->verdict == VERDICT_GROWTH) {
+		word = p->exited ? "GREW" : "GROWING";
+		colour = YELLOW;
+	}
+	text__init(&line);
+	text__addf(&line, "[%" PRIu32 "]", p->pid);
 	paint(page, BOLD);
-	layout_add_cut(out, p->comm ? p->comm : "?", 32);
-	text__addf(out, "[%" PRIu32 "]", p->pid);
+	begun = layout_add_cut(out, p->comm ? p->comm : "?", COMM_MAX) + line.n + strlen(word) + 4;
+	text__add(out, line.s ? line.s : "");
 	paint(page, PLAIN);
 	text__add(out, "  ");
-	if (p->verdict == VERDICT_LEAK) {
-		paint(page, RED);
-		text__add(out, p->exited ? "LEAKED" : "LEAKING");
-	} else if (p->verdict == VERDICT_GROWTH) {
-		paint(page, YELLOW);
-		text__add(out, p->exited ? "GREW" : "GROWING");
-	} else {
-		text__add(out, "no leak found");
-	}
-	if (p->verdict >= VERDICT_GROWTH)
-		paint(page, PLAIN);
+	paint(page, colour);
+	text__add(out, word);
+	paint(page, PLAIN);
 	text__add(out, "  ");
-	add_rate(out, p->growth_bytes_per_second);
-	add_time_left(out, p);
+	text__fini(&line);
+	add_rate(&line, p->growth_bytes_per_second);
+	add_time_left(&line, p);
+	if (p->has_limit) {
+		text__add(&line, " ");
+		add_limit(&line, &p->limit);
+	}
 	if (p->exited)
-		text__add(out, ", has ended");
-	text__add(out, "\n");
+		text__add(&line, ", has ended");
+	add_line(page, &line, begun);
 }
 
 static void add_facts(struct page *page, const struct report_process *p)
 {
-	struct text *out = &page->text;
+	struct text line;
 
-	text__add(out, "  ");
-	if (p->unit && *p->unit) {
-		layout_add_cut(out, p->unit, 40);
-		text__add(out, ", ");
-	}
-	if (p->runtime && *p->runtime) {
-		layout_add_cut(out, p->runtime, 24);
-		text__add(out, ", ");
-	}
-	text__add(out, "resident ");
-	text__add_size(out, (double)p->resident_bytes);
-	text__add(out, ", accessible ");
-	text__add_size(out, (double)p->accessible_bytes);
-	text__add(out, ", reserved ");
-	text__add_size(out, (double)p->reserved_bytes);
-	text__add(out, "\n");
+	text__init(&line);
+	if (p->unit && *p->unit)
+		text__addf(&line, "%s, ", p->unit);
+	if (p->runtime && *p->runtime)
+		text__addf(&line, "%s, ", p->runtime);
+	text__add(&line, "resident ");
+	text__add_size(&line, (double)p->resident_bytes);
+	text__add(&line, ", accessible ");
+	text__add_size(&line, (double)p->accessible_bytes);
+	text__add(&line, ", reserved ");
+	text__add_size(&line, (double)p->reserved_bytes);
+	text__add(&page->text, "  ");
+	add_line(page, &line, 2);
 }
 
 static double share_of_kind(const struct report_process *p, const char *kind)
@@ -159,28 +180,28 @@ static double share_of_kind(const struct report_process *p, const char *kind)
 static void add_kind(struct page *page, const struct report_process *p,
 		     const struct report_kind *k)
 {
-	struct text *out = &page->text;
 	bool handle = !is_region_kind(k->kind);
 	double share = share_of_kind(p, k->kind);
+	struct text line;
 
-	text__add(out, "  ");
-	layout_add_cut(out, k->kind, 31);
-	text__add(out, ": ");
-	text__add_count(out, k->opened);
-	text__add(out, handle ? " opened, " : " taken, ");
-	text__add_count(out, k->closed);
-	text__add(out, handle ? " closed, " : " given back, ");
-	text__add_count(out, k->open);
-	text__add(out, handle ? " open now, " : " held, ");
-	text__add_size(out, (double)k->bytes);
+	text__init(&line);
+	text__addf(&line, "%s: ", k->kind);
+	text__add_count(&line, k->opened);
+	text__add(&line, handle ? " opened, " : " taken, ");
+	text__add_count(&line, k->closed);
+	text__add(&line, handle ? " closed, " : " given back, ");
+	text__add_count(&line, k->open);
+	text__add(&line, handle ? " open now, " : " held, ");
+	text__add_size(&line, (double)k->bytes);
 	if (k->before_attach) {
-		text__add(out, " (");
-		text__add_count(out, k->before_attach);
-		text__add(out, handle ? " opened before)" : " from before)");
+		text__add(&line, " (");
+		text__add_count(&line, k->before_attach);
+		text__add(&line, handle ? " closed that were opened before)" : " from before)");
 	}
 	if (share > 0.005)
-		text__addf(out, "; %.0f%% of the growth", share * 100);
-	text__add(out, "\n");
+		text__addf(&line, "; %.0f%% of the growth", share * 100);
+	text__add(&page->text, "  ");
+	add_line(page, &line, 2);
 }
 
 /* --- a site ------------------------------------------------------------------------------------ */
@@ -254,7 +275,7 @@ static void add_site(struct page *page, const struct report_site *site)
 		    site->verdict == VERDICT_GROWTH ? YELLOW : BOLD);
 	text__addf(out, "%-7s", words[site->verdict & 3]);
 	paint(page, PLAIN);
-	layout_add_cut(out, site->kind, 31);
+	layout_add_cut(out, site->kind, KIND_MAX);
 	if (site->verdict >= VERDICT_GROWTH)
 		text__addf(out, "  %.0f%% of the growth", site->share * 100);
 	text__add(out, "  ");
@@ -340,11 +361,7 @@ static void add_trust(struct page *page, const struct report *report)
 		text__add(&line, "; map files read again after a loss: ");
 		text__add_count(&line, report->healed);
 	}
-	if (text__error(&line))
-		out->failed = true;
-	else
-		layout_add_wrapped(out, line.s, 0, 2);
-	text__fini(&line);
+	add_line(page, &line, 0);
 	for (size_t i = 0; i < report->n_not_covered; i++) {
 		text__add(out, "not covered: ");
 		layout_add_wrapped(out, report->not_covered[i], 13, 13);
