@@ -56,7 +56,7 @@ static const struct row rows[N_FEATURES] = {
 		"a process has the same id for us and for BPF", NEEDED, test_initial_pidns),
 	[FEATURE_CAP_BPF] = CAP(CAP_BPF, "load BPF programs", NEEDED),
 	[FEATURE_CAP_PERFMON] = CAP(CAP_PERFMON, "trace all processes", NEEDED),
-	[FEATURE_CAP_SYS_PTRACE] = CAP(CAP_SYS_PTRACE, "read other users' map files", NEEDED),
+	[FEATURE_CAP_SYS_PTRACE] = CAP(CAP_SYS_PTRACE, "read other users' map files", HELPS),
 	[FEATURE_CAP_SYS_ADMIN] = CAP(CAP_SYS_ADMIN, "mount tracefs for ourselves", HELPS),
 	[FEATURE_LOCKDOWN] = ROW("lockdown permits", "read the kernel's structures", NEEDED,
 		test_lockdown),
@@ -73,6 +73,7 @@ static const struct row rows[N_FEATURES] = {
 	[FEATURE_TP_MUNMAP] = SYSCALL(munmap, "memory given back", NEEDED),
 	[FEATURE_TP_MREMAP] = SYSCALL(mremap, "memory moved", NEEDED),
 	[FEATURE_TP_MPROTECT] = SYSCALL(mprotect, "reserved memory put to use", NEEDED),
+	[FEATURE_TP_PKEY_MPROTECT] = SYSCALL(pkey_mprotect, "memory protection keys", HELPS),
 	[FEATURE_TP_BRK] = SYSCALL(brk, "the heap", NEEDED),
 	[FEATURE_TP_SHMAT] = SYSCALL(shmat, "System V shared memory", HELPS),
 	[FEATURE_TP_SHMDT] = SYSCALL(shmdt, "System V shared memory", HELPS),
@@ -205,7 +206,7 @@ static void test_tracepoint(struct feature_tests *tests, struct feature *out)
 
 /* --- public ---------------------------------------------------------------------------------- */
 
-void features__probe(struct features *out, struct log *log)
+int features__probe(struct features *out, struct log *log)
 {
 	struct feature_tests tests = { .out = out, .caps = effective_caps() };
 	int r;
@@ -226,6 +227,22 @@ void features__probe(struct features *out, struct log *log)
 	}
 	if (tests.tracefs_fd >= 0)
 		close(tests.tracefs_fd);
+	return 0;
+}
+
+int features__require(const struct features *features, struct log *log)
+{
+	for (unsigned int i = 0; i < N_FEATURES; i++) {
+		const struct feature *feature = &features->of[i];
+
+		if (rows[i].weight != FEATURE_NEEDED || feature->answer != FEATURE_NO)
+			continue;
+		log_error(log, "needed, and not here: %s: %s%s%s; `unfreed doctor` tells more",
+			  rows[i].name, feature->why, *feature->cure ? "; cure: " : "",
+			  feature->cure);
+		return feature->error ? -feature->error : -EOPNOTSUPP;
+	}
+	return 0;
 }
 
 const char *feature_name(enum feature_id id)

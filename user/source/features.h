@@ -32,6 +32,7 @@ enum feature_id {
 	FEATURE_TP_MUNMAP,
 	FEATURE_TP_MREMAP,
 	FEATURE_TP_MPROTECT,
+	FEATURE_TP_PKEY_MPROTECT,
 	FEATURE_TP_BRK,
 	FEATURE_TP_SHMAT,
 	FEATURE_TP_SHMDT,
@@ -71,8 +72,16 @@ struct features {
 	struct feature of[N_FEATURES];
 };
 
-/* Asks everything; about 20 ms, most of it the kernel's BTF. A NO is logged as debug. */
-void features__probe(struct features *out, struct log *log);
+/* BPF_TRACE_UPROBE_MULTI, which headers have since Linux 6.6. */
+#define FEATURES_UPROBE_MULTI_ATTACH_TYPE 48
+
+/* Asks everything; about 20 ms, most of it the kernel's BTF. What is not a YES is logged as debug.
+ * Returns 0: that something is missing is no error here. */
+int features__probe(struct features *out, struct log *log);
+
+/* Returns 0 when nothing that is needed is known to be missing, else -errno after one line of log
+ * that names the first such thing and its cure. */
+int features__require(const struct features *features, struct log *log);
 
 static inline bool features__has(const struct features *features, enum feature_id id)
 {

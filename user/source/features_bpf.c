@@ -27,7 +27,6 @@
 #define HELPER_TASK_PT_REGS 175		/* dd6e10fbd9fb, Linux 5.15 */
 #define HELPER_LOOP 181			/* e6f2dd0f8067, Linux 5.17 */
 #define ATTACH_PERF_EVENT 41		/* b89fbfbb854c, Linux 5.15 */
-#define ATTACH_UPROBE_MULTI 48		/* 89ae89f53d20, Linux 6.6 */
 
 #define INSN_EXIT { .code = BPF_JMP | BPF_EXIT }
 #define INSN_RETURN_0 { .code = BPF_ALU64 | BPF_MOV | BPF_K }
@@ -305,7 +304,7 @@ static int link_uprobe_multi(int prog_fd, __u32 pid)
 	__u64 offset = 0;
 	struct uprobe_multi_attr attr = {
 		.prog_fd = (__u32)prog_fd,
-		.attach_type = ATTACH_UPROBE_MULTI,
+		.attach_type = FEATURES_UPROBE_MULTI_ATTACH_TYPE,
 		.path = (uintptr_t) "/",
 		.offsets = (uintptr_t)&offset,
 		.cnt = 1,
@@ -320,13 +319,14 @@ static int link_uprobe_multi(int prog_fd, __u32 pid)
 }
 
 /*
- * A probe in a directory: who knows these links says EBADF. At first the pid filter matched one
+ * 89ae89f53d20, Linux 6.6. A probe in a directory: who knows these links says EBADF. At first the pid filter matched one
  * thread and not the process (46ba0e49b642, Linux 6.10, also in stable trees, mended it); the fix
  * also refuses a negative pid before it looks at the path.
  */
 void test_uprobe_multi(struct feature_tests *tests, struct feature *out)
 {
-	struct load request = { .type = BPF_PROG_TYPE_KPROBE, .attach_type = ATTACH_UPROBE_MULTI };
+	struct load request = { .type = BPF_PROG_TYPE_KPROBE,
+				.attach_type = FEATURES_UPROBE_MULTI_ATTACH_TYPE };
 	cleanup_fd int fd = load(&request);
 	int r;
 
