@@ -94,7 +94,7 @@ extern const struct unwind_target_ops live_unwind_ops;	/* context: struct live *
 int live_on_miss(struct live *live, const struct ev_miss *miss);
 int live_on_definition(struct live *live, const struct ev_stack *definition);
 /* Puts the answer in the place of a token, and counts how good the event's stack is. */
-void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack);
+void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack);
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
 
 #endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

@@ -253,7 +253,7 @@ int live_on_miss(struct live *live, const struct ev_miss *miss)
 	return definition->n_frames ? live_on_definition(live, definition) : 0;
 }
 
-void live_settle_stack(struct live *live, struct ev_header *h, uint64_t *stack)
+void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack)
 {
 	uint32_t key[2] = { h->tid, 0 };
 	const struct known_stack *known;
