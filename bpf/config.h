@@ -30,7 +30,8 @@ struct handle_cookie {
 	__u8 pair;
 	__u8 is_close;		/* 0 or 1 */
 	__u8 handle_arg;	/* 0..5 */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 file;		/* serial number of the probed file */
 };
 
 _Static_assert(sizeof(struct handle_cookie) == 8, "handle_cookie");

@@ -163,7 +163,8 @@ struct ev_handle {
 				 * else 0; filled in by the source likewise */
 	__u64 arg[EV_N_HANDLE_ARGS];	/* the call's integer arguments, in order */
 	__u32 pair;		/* row of the pair table: the resource */
-	__u32 symbol;		/* row of its symbol table: which function */
+	__u16 symbol;		/* row of its symbol table: which function */
+	__u16 file;		/* serial number of the probed file it was called in */
 	char comm[16];		/* of the thread; EV_HANDLE_CLOSE only; not always terminated */
 };
 

@@ -44,6 +44,7 @@ int handle_call(struct pt_regs *ctx)
 	}
 	ev->pair = cookie.pair;
 	ev->symbol = cookie.symbol;
+	ev->file = cookie.file;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
 	if (cookie.is_close)
 		bpf_get_current_comm(ev->comm, sizeof(ev->comm));

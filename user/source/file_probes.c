@@ -39,7 +39,7 @@ struct file_entry {
 struct file_probes {
 	struct file_probes_opts opts;
 	struct table files;
-	size_t n_points, n_files;
+	size_t n_points, n_files;	/* a file's serial number is n_files when it is probed */
 };
 
 int file_probes__new(struct file_probes **out, const struct file_probes_opts *opts)
@@ -100,7 +100,7 @@ static void note(struct file_probes *probes, const char *path, const char *sente
 		probes->opts.note(probes->opts.note_ctx, path, sentence);
 }
 
-static uint64_t cookie_of(const struct probe_point *point)
+static uint64_t cookie_of(const struct file_probes *probes, const struct probe_point *point)
 {
 	const struct pair_symbol *symbol = &pair_symbols[point->symbol];
 	struct handle_cookie cookie = {
@@ -108,6 +108,7 @@ static uint64_t cookie_of(const struct probe_point *point)
 		.pair = symbol->pair,
 		.is_close = symbol->role == PAIR_CLOSE,
 		.handle_arg = point->handle_arg,
+		.file = (uint16_t)probes->n_files,
 	};
 	uint64_t raw;
 
@@ -138,7 +139,7 @@ static int attach_multi(struct file_probes *probes, struct file_entry *entry, co
 
 	for (size_t i = 0; i < found->n; i++) {
 		offsets[i] = found->points[i].offset;
-		cookies[i] = cookie_of(&found->points[i]);
+		cookies[i] = cookie_of(probes, &found->points[i]);
 	}
 	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 	if (fd < 0)
@@ -155,7 +156,7 @@ static int attach_each(struct file_probes *probes, struct file_entry *entry, con
 	if (!entry->links)
 		return -ENOMEM;
 	for (size_t i = 0; i < found->n; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookie_of(&found->points[i]));
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = cookie_of(probes, &found->points[i]));
 		struct bpf_link *link;
 
 		link = bpf_program__attach_uprobe_opts(probes->opts.program, -1, path,

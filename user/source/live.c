@@ -43,6 +43,9 @@
 
 #define HEAL_AFTER_NS 1000000000ull	/* after a loss; and no process more often than this */
 
+#define MAX_LAST_CALLS 65536		/* threads; when full it starts over */
+#define SAME_CALL_NS 1000000ull
+
 #define YIELD (-EAGAIN)			/* from the ring's callback: enough for now */
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -119,6 +122,31 @@ static void fill_handle(struct ev_handle *ev)
 	ev->bytes = pair_symbol__bytes(symbol, (const uint64_t *)ev->arg);
 	if (symbol->role == PAIR_COPY && symbol->copy_arg >= 0 && symbol->copy_arg < EV_N_HANDLE_ARGS)
 		ev->copy_of = ev->arg[symbol->copy_arg];
+}
+
+/*
+ * One call can hit two probes: containers that share an image show one file under several (device,
+ * inode)s, and a library laid over another calls on to it by the same name. The same thread, function
+ * and handle again at once, but in another file, is the same call.
+ */
+static bool is_same_call(struct live *live, const struct ev_handle *ev)
+{
+	uint32_t key = ev->h.tid;
+	struct last_call *last;
+	bool same;
+
+	if (live->last_calls.n >= MAX_LAST_CALLS)
+		table__clear(&live->last_calls);
+	last = table__insert(&live->last_calls, &key, NULL);
+	if (!last)
+		return false;
+	same = last->symbol == ev->symbol && last->handle == ev->handle &&
+	       last->file != ev->file && ev->h.time_ns - last->time_ns < SAME_CALL_NS;
+	last->symbol = ev->symbol;
+	last->file = ev->file;
+	last->handle = ev->handle;
+	last->time_ns = ev->h.time_ns;
+	return same;
 }
 
 /* Code that goes, or is covered by something else, takes its rules along; where code appears, what
@@ -207,7 +235,13 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 		live_settle_stack(live, h, &((struct ev_shmat *)h)->stack);
 		count_acquisition(live, p, false, h->time_ns);
 		break;
+	case EV_HANDLE_CLOSE:
+		if (is_same_call(live, (struct ev_handle *)h))
+			return 0;
+		break;
 	case EV_HANDLE_OPEN:
+		if (is_same_call(live, (struct ev_handle *)h))
+			return 0;
 		fill_handle((struct ev_handle *)h);
 		live_settle_stack(live, h, &((struct ev_handle *)h)->stack);
 		count_acquisition(live, p, true, h->time_ns);
@@ -557,6 +591,7 @@ int live__new(struct live **out, const struct live_opts *opts)
 	table__init(&live->exes, 16, 16);
 	table__init(&live->known_stacks, 8, 16);
 	table__init(&live->answers, 8, 24);
+	table__init(&live->last_calls, 4, sizeof(struct last_call));
 	r = procfs__new(&live->procfs, NULL);
 	if (!r)
 		r = set_up(live);
@@ -586,6 +621,7 @@ struct live *live__free(struct live *live)
 	table__fini(&live->exes);
 	table__fini(&live->known_stacks);
 	table__fini(&live->answers);
+	table__fini(&live->last_calls);
 	free(live);
 	return NULL;
 }

@@ -47,6 +47,7 @@ struct live {
 	struct table exes;		/* struct announced_file: executables looked at after exec */
 	struct table known_stacks;	/* struct known_stack */
 	struct table answers;		/* struct answer: the token a thread's next event carries */
+	struct table last_calls;	/* struct last_call: a thread's last handle record */
 	uint64_t losses[EV_N_LOSSES];	/* as last told */
 	uint64_t own_losses[EV_N_LOSSES];	/* counted on this side */
 	struct ev_trust trust;
@@ -54,6 +55,14 @@ struct live {
 	uint64_t next_look_ns;		/* daemon: processes are looked at this often */
 	int stop;			/* what emit() returned, once it was not 0 */
 	uint64_t buffer[EV_MAX_RECORD_SZ / 8];	/* for records made here */
+};
+
+/* What a thread's last call of a probed function was. */
+struct last_call {
+	uint32_t tid;
+	uint16_t symbol, file;
+	uint64_t handle;
+	uint64_t time_ns;
 };
 
 struct process_slot {
