@@ -117,8 +117,17 @@ $(UNIT_BIN): $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libcore.a \
 		-lcmocka $(call pkg,--libs,$(CORE_PKGS)) -liberty -lm
 
-.PHONY: unit
+# Tests of the BPF side, which tests/bpf/*.sh call.
+BPFTEST_BIN := $(B)/tests/bpf/load
+
+$(BPFTEST_BIN): $(B)/tests/bpf/%: tests/bpf/%.c | $(B)/bpf/unfreed.skel.h
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) -o $@ $< $(call pkg,--libs,$(LIVE_PKGS))
+
+.PHONY: unit bpf-tests
 unit: $(UNIT_BIN)
+bpf-tests: $(BPFTEST_BIN)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
@@ -187,7 +196,7 @@ demo:
 check:
 	$(call as_root,check)
 	@packaging/install-deps.sh test
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs bpf-tests
 	@$(MAKE) --no-print-directory -j$$(nproc) SANITIZE=address,undefined unit
 	@chown -R --reference=Makefile $(O)
 	@tests/run --build $(O)
