@@ -201,6 +201,31 @@ static void timers_tick_and_timeouts_do_not(void **state)
 	close_fixture(&f);
 }
 
+static int lowest_free_fd(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/* A long run sets many timeouts: each must give its descriptor back once it has fired. */
+static void fired_timeouts_leave_nothing(void **state)
+{
+	struct fixture f;
+	int i, free_fd;
+
+	open_fixture(&f);
+	free_fd = lowest_free_fd();
+	for (i = 0; i < 20; i++)
+		assert_int_equal(loop__add_timeout(f.loop, 1 * MS, once, &f), 0);
+	assert_int_equal(loop__add_timeout(f.loop, 20 * MS, stop, &f), 0);
+	assert_int_equal(loop__run(f.loop), 7);
+	assert_int_equal(f.n_a, 20);
+	assert_int_equal(lowest_free_fd(), free_fd);
+	close_fixture(&f);
+}
+
 static int on_signal(void *ctx, int signal)
 {
 	struct fixture *f = ctx;
@@ -257,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_descriptor_can_be_registered_again),
 		cmocka_unit_test(errors_come_through),
 		cmocka_unit_test(timers_tick_and_timeouts_do_not),
+		cmocka_unit_test(fired_timeouts_leave_nothing),
 		cmocka_unit_test(signals_are_read_not_suffered),
 		cmocka_unit_test(clocks_advance),
 	};
