@@ -98,7 +98,7 @@ static void answer_helper(struct feature *out, int r, const char *name)
 		feature__unknown(out, -r, "no program can be loaded: %s", strerror(-r));
 }
 
-/* EPERM says nothing about the kernel while we may load no program at all; else it is the answer. */
+/* EPERM says nothing about the kernel while we may load no program at all; else it is an answer. */
 static bool answer_refused(struct feature_tests *tests, struct feature *out, int r)
 {
 	if (r != -EPERM)
@@ -319,9 +319,9 @@ static int link_uprobe_multi(int prog_fd, __u32 pid)
 }
 
 /*
- * 89ae89f53d20, Linux 6.6. A probe in a directory: who knows these links says EBADF. At first the pid filter matched one
- * thread and not the process (46ba0e49b642, Linux 6.10, also in stable trees, mended it); the fix
- * also refuses a negative pid before it looks at the path.
+ * 89ae89f53d20, Linux 6.6. A probe in a directory: who knows these links says EBADF. At first the
+ * pid filter matched one thread and not the process (46ba0e49b642, Linux 6.10, also in stable trees,
+ * mended it); the fix also refuses a negative pid before it looks at the path.
  */
 void test_uprobe_multi(struct feature_tests *tests, struct feature *out)
 {
