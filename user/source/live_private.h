@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * What the files of the live source share: live.c (set-up, ring, ticks), live_process.c (facts,
- * map readings, memory), live_stack.c (the walker's questions, files on stacks).
+ * What the files of the live source share: live.c (set-up, who is watched), live_records.c (the
+ * ring), live_rounds.c (what is due regularly), live_process.c (facts, map readings, memory),
+ * live_stack.c (the walker's questions, files on stacks).
  */
 #ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
 #define UNFREED_SOURCE_LIVE_PRIVATE_H
@@ -78,6 +79,15 @@ void live_emit(struct live *live, const struct ev_header *h);
 void live_header(struct ev_header *h, uint16_t type, uint32_t size, uint32_t tgid);
 void live_note(struct live *live, uint32_t tgid, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+void live_set_target(struct live *live, uint32_t tgid, uint32_t flags);	/* enum target_flag */
+
+/* live_records.c */
+int live_on_record(void *ctx, void *data, size_t data_sz);	/* the ring's callback */
+int live_read_ring(struct live *live);	/* one batch at most; 0, or what ends the loop */
+
+/* live_rounds.c */
+int live_tick(struct live *live, uint64_t now);	/* 0, or what ends the loop */
 
 /* live_process.c */
 struct watched *live_find(struct live *live, uint32_t tgid);

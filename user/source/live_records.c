@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * The live source reads the ring: each record is checked, completed with what only user space knows
+ * (bytes of a handle, the answer to an unwinding question), acted upon, and handed on in order.
+ *
+ * The ring is read when the kernel side wakes us and at each tick, and never for longer than
+ * BATCH_NS at a time, so that a storm of records cannot hold up ticks and signals.
+ */
+#include "user/source/live_private.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "user/source/pairs.h"
+#include "user/wire/decode.h"
+
+#define BATCH_NS 50000000ull
+#define YIELD (-EAGAIN)			/* from the ring's callback: enough for now */
+
+/* The service takes stacks for a process that has lived this long and taken this much: short-lived
+ * ones (a storm of compilers) are not worth it. */
+#define STACKS_AFTER_NS 2000000000ull
+#define STACKS_AFTER_ACQUISITIONS 64
+#define STACKS_AFTER_HANDLES 8
+
+#define MAX_LAST_CALLS 65536		/* threads; when full it starts over */
+#define SAME_CALL_NS 1000000ull
+
+/* The service takes stacks for processes that have lived and taken a while. */
+static void count_acquisition(struct live *live, struct watched *p, bool handle, uint64_t now)
+{
+	p->has_events = true;
+	if (p->stacks)
+		return;
+	p->n_acquisitions++;
+	p->n_handles += handle;
+	if (p->n_handles < STACKS_AFTER_HANDLES &&
+	    (p->n_acquisitions < STACKS_AFTER_ACQUISITIONS || now - p->since_ns < STACKS_AFTER_NS))
+		return;
+	p->stacks = true;
+	live_set_target(live, p->tgid, TARGET_WATCHED | TARGET_STACKS);
+}
+
+static void fill_handle(struct ev_handle *ev)
+{
+	const struct pair_symbol *symbol;
+
+	if (ev->symbol >= n_pair_symbols)
+		return;
+	symbol = &pair_symbols[ev->symbol];
+	ev->bytes = pair_symbol__bytes(symbol, (const uint64_t *)ev->arg);
+	if (symbol->role == PAIR_COPY && symbol->copy_arg >= 0 && symbol->copy_arg < EV_N_HANDLE_ARGS)
+		ev->copy_of = ev->arg[symbol->copy_arg];
+}
+
+/*
+ * One call can hit two probes: containers that share an image show one file under several (device,
+ * inode)s, and a library laid over another calls on to it by the same name. The same thread, function
+ * and handle again at once, but in another file, is the same call.
+ */
+static bool is_same_call(struct live *live, const struct ev_handle *ev)
+{
+	uint32_t key = ev->h.tid;
+	struct last_call *last;
+	bool same;
+
+	if (live->last_calls.n >= MAX_LAST_CALLS)
+		table__clear(&live->last_calls);
+	last = table__insert(&live->last_calls, &key, NULL);
+	if (!last)
+		return false;
+	same = last->symbol == ev->symbol && last->handle == ev->handle &&
+	       last->file != ev->file && ev->h.time_ns - last->time_ns < SAME_CALL_NS;
+	last->symbol = ev->symbol;
+	last->file = ev->file;
+	last->handle = ev->handle;
+	last->time_ns = ev->h.time_ns;
+	return same;
+}
+
+/* Code that goes, or is covered by something else, takes its rules along; where code appears, what
+ * was learnt of a place that held none does not count any more. */
+static void forget_code(struct live *live, struct watched *p, uint64_t start, uint64_t len,
+			bool new_code)
+{
+	uint64_t end = start + len < start ? UINT64_MAX : start + len;
+
+	if (code_maps__cut(&p->code, start, end) || new_code) {
+		live_drop_rules(live, p, start, end);
+		unwinder__forget(live->unwinder, p->tgid);
+	}
+}
+
+static int on_fork(struct live *live, const struct ev_fork *ev)
+{
+	const struct watched *parent = live_find(live, ev->h.tgid);
+	struct watched *child;
+
+	live_emit(live, &ev->h);
+	live_forget(live, ev->child_tgid);	/* an exit that was lost */
+	child = live_watch(live, ev->child_tgid);
+	if (!child)
+		return -ENOMEM;
+	child->start_ns = ev->child_start_ns;
+	if (parent) {
+		child->seeded = parent->seeded;	/* the model copies what the parent has */
+		child->stacks = parent->stacks;
+	}
+	return 0;
+}
+
+/* One record of a process we know, changed in place where it needs an answer of ours. */
+static int route(struct live *live, struct watched *p, struct ev_header *h)
+{
+	switch (h->type) {
+	case EV_MISS:
+		return live_on_miss(live, (struct ev_miss *)h);
+	case EV_STACK:
+		return live_on_definition(live, (struct ev_stack *)h);
+	case EV_FORK:
+		return on_fork(live, (struct ev_fork *)h);
+	case EV_EXEC:
+		live_emit(live, h);
+		return live_on_exec(live, p, (struct ev_exec *)h);
+	case EV_EXIT:
+		live_emit(live, h);
+		live_forget(live, h->tgid);
+		return 0;
+	case EV_MMAP: {
+		struct ev_mmap *ev = (struct ev_mmap *)h;
+
+		forget_code(live, p, ev->addr, ev->len, ev->prot & PROT_EXEC);
+		live_settle_stack(live, h, &ev->stack);
+		live_emit(live, h);
+		live_mapped(live, p, ev);
+		count_acquisition(live, p, false, h->time_ns);
+		return 0;
+	}
+	case EV_MUNMAP: {
+		struct ev_munmap *ev = (struct ev_munmap *)h;
+
+		forget_code(live, p, ev->addr, ev->len, false);
+		break;
+	}
+	case EV_MREMAP_END:
+		live_settle_stack(live, h, &((struct ev_mremap *)h)->stack);
+		break;
+	case EV_MPROTECT: {
+		struct ev_mprotect *ev = (struct ev_mprotect *)h;
+
+		if (ev->prot & PROT_EXEC) {
+			forget_code(live, p, ev->addr, ev->len, true);
+			p->code.read_ns = 0;	/* to be read again when it is asked for */
+		}
+		live_settle_stack(live, h, &ev->stack);
+		count_acquisition(live, p, false, h->time_ns);
+		break;
+	}
+	case EV_BRK:
+		live_settle_stack(live, h, &((struct ev_brk *)h)->stack);
+		count_acquisition(live, p, false, h->time_ns);
+		break;
+	case EV_SHMAT:
+		live_settle_stack(live, h, &((struct ev_shmat *)h)->stack);
+		count_acquisition(live, p, false, h->time_ns);
+		break;
+	case EV_HANDLE_CLOSE:
+		if (is_same_call(live, (struct ev_handle *)h))
+			return 0;
+		break;
+	case EV_HANDLE_OPEN:
+		if (is_same_call(live, (struct ev_handle *)h))
+			return 0;
+		fill_handle((struct ev_handle *)h);
+		live_settle_stack(live, h, &((struct ev_handle *)h)->stack);
+		count_acquisition(live, p, true, h->time_ns);
+		break;
+	default:
+		break;
+	}
+	live_emit(live, h);
+	return 0;
+}
+
+int live_on_record(void *ctx, void *data, size_t data_sz)
+{
+	struct live *live = ctx;
+	uint64_t copy[sizeof(struct ev_handle) / 8];	/* the largest record that is changed here */
+	const struct ev_header *checked;
+	struct ev_header *record;
+	struct watched *p;
+	const char *why;
+	int r;
+
+	if (ev_check(data, data_sz, &checked, &why)) {
+		live->own_losses[EV_LOSS_BAD_RECORD]++;
+		log_debug(live->opts.log, "a record of the kernel side is malformed: %s", why);
+		return 0;
+	}
+	p = live_watch(live, checked->tgid);
+	record = data;
+	if (checked->size <= sizeof(copy)) {	/* the ring itself is mapped read-only */
+		memcpy(copy, data, checked->size);
+		record = (struct ev_header *)copy;
+	}
+	r = p ? route(live, p, record) : -ENOMEM;
+	if (r)
+		return r;
+	if (live->stop)
+		return live->stop < 0 ? live->stop : YIELD;
+	return clock_monotonic_ns() > live->batch_deadline_ns ? YIELD : 0;
+}
+
+int live_read_ring(struct live *live)
+{
+	int r;
+
+	live->batch_deadline_ns = clock_monotonic_ns() + BATCH_NS;
+	r = ring_buffer__consume(live->ring);
+	if (live->stop)
+		return live->stop;
+	return r < 0 && r != YIELD ? r : 0;
+}
