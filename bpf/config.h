@@ -18,6 +18,8 @@ struct bpf_config {
 	__u32 default_flags;	/* enum target_flag of a process without an entry */
 	__u32 page_sz;
 	__u32 wakeup_sz;	/* wake the reader once so many bytes wait in the ring */
+	__u32 no_bpf_loop;	/* walk by a bounded loop even where there is bpf_loop: for tests */
+	__u32 pad;
 	__u64 ask_again_ns;	/* the same missing rule is asked for at most this often */
 };
 

@@ -105,7 +105,7 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 }
 
 /* One frame; 1 ends the walk. Called by bpf_loop or a bounded loop. */
-static long walk_frame(__u32 i, struct walk *w)
+static __noinline long walk_frame(__u32 i, struct walk *w)
 {
 	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
 	struct interpreter_frame f = {};
@@ -173,7 +173,15 @@ static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 	w->hash = stack_hash_begin(w->tgid, w->mm_id);
 	w->n_frames = 0;
 	w->end = WALK_BROKEN;
-	bpf_loop(EV_MAX_FRAMES, walk_frame, w, 0);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop) && !config.no_bpf_loop) {
+		bpf_loop(EV_MAX_FRAMES, walk_frame, w, 0);
+		return;
+	}
+	/* Before Linux 5.17 (e6f2dd0f8067): the verifier looks at every round. */
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < EV_MAX_FRAMES; i++)
+		if (walk_frame(i, w))
+			break;
 }
 
 /* Sends what the id stands for; false when the ring has no room, so that it is tried again. */

@@ -53,7 +53,7 @@ static int check(struct unfreed_bpf *bpf, const char *budget_path)
 	return n_failed;
 }
 
-static int load(bool multi, const char *budget_path)
+static int load(bool multi, bool no_bpf_loop, const char *budget_path)
 {
 	struct unfreed_bpf *bpf = unfreed_bpf__open();
 	struct bpf_config *config;
@@ -63,13 +63,14 @@ static int load(bool multi, const char *budget_path)
 		return 99;
 	config = (struct bpf_config *)&bpf->rodata->config;
 	*config = (struct bpf_config){ .self_tgid = 1, .default_flags = 3, .page_sz = 4096,
-				       .wakeup_sz = 1, .ask_again_ns = 1 };
+				       .wakeup_sz = 1, .no_bpf_loop = no_bpf_loop,
+				       .ask_again_ns = 1 };
 	if (multi)
 		bpf_program__set_expected_attach_type(bpf->progs.handle_call, ATTACH_UPROBE_MULTI);
 	r = unfreed_bpf__load(bpf);
-	printf("%s: %s\n", multi ? "with uprobe_multi" : "with perf uprobes",
-	       r ? strerror(-r) : "loaded");
-	if (!r)
+	printf("%s, %s: %s\n", multi ? "uprobe_multi" : "perf uprobes",
+	       no_bpf_loop ? "bounded loop" : "bpf_loop", r ? strerror(-r) : "loaded");
+	if (!r && !no_bpf_loop)	/* the bounded loop has the verifier's own limit: one million */
 		r = check(bpf, budget_path) ? 1 : 0;
 	unfreed_bpf__destroy(bpf);
 	return r;
@@ -77,14 +78,17 @@ static int load(bool multi, const char *budget_path)
 
 int main(int argc, char **argv)
 {
-	int r = load(false, argc > 1 ? argv[1] : "tests/bpf/budget.txt");
+	const char *budget_path = argc > 1 ? argv[1] : "tests/bpf/budget.txt";
+	int r = load(false, false, budget_path);
 
 	if (r == -EPERM) {
 		printf("BPF is not permitted here\n");
 		return 77;
 	}
 	if (!r)
-		r = load(true, argc > 1 ? argv[1] : "tests/bpf/budget.txt");
+		r = load(false, true, budget_path);
+	if (!r)
+		r = load(true, false, budget_path);
 	if (r == -EINVAL) {	/* before Linux 6.6 there is no such attach type */
 		printf("this kernel has no uprobe_multi\n");
 		r = 0;
