@@ -15,6 +15,7 @@ ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().paren
 ALLOW = "tests/lint/budgets.allow"
 FOLDERS = ("user", "bpf", "tests")
 MAX_C, MAX_H, MAX_FUNCTION = 450, 160, 70
+MAX_TEST = 800  # a test's cases are a list: it is read by its parts
 NAME = re.compile(r"(\w+)\s*\(")
 BPF_NAME = re.compile(r"(?:BPF_\w+|SEC)\((\w+)")
 
@@ -44,6 +45,7 @@ def over_budget():
             lines = path.read_text(encoding="utf-8").split("\n")[:-1]
             # *.bpf.h is code that several programs share, not declarations.
             limit = MAX_H if path.suffix == ".h" and ".bpf." not in path.name else MAX_C
+            limit = MAX_TEST if folder == "tests" else limit
             if len(lines) > limit:
                 yield name, f"{name}: {len(lines)} lines, budget {limit}"
             for function, line, length in functions(lines):

@@ -81,6 +81,10 @@ class Runner(unittest.TestCase):
         self.unit("test_a", "echo 1..3; echo 'ok 1 - a'")
         self.expect(1, 1, 0, "promised 3 tests and reported 1")
 
+    def test_unit_with_two_groups(self):
+        self.unit("test_a", PASSING + "; echo '# ok - first'; " + PASSING)
+        self.expect(4, 0, 0)
+
     def test_unit_that_runs_nothing(self):
         self.unit("test_a", "true")
         self.expect(0, 1, 0, "ran no test")
@@ -91,9 +95,10 @@ class Runner(unittest.TestCase):
         self.expect(2, 1, 0, "test_b: not built")
 
     def test_unit_skips(self):
-        self.unit("test_a", "echo 'ok 1 - a'; echo 'not ok 2 # SKIP no tty'")
+        self.unit("test_a", "echo 'ok 1 - a'; echo '# no tty'; echo 'not ok 2 # SKIP progress'")
         self.unit("test_b", "echo 'needs root'; exit 77")
-        self.expect(1, 0, 2, "no tty", "SKIPPED  build/tests/unit/test_b: needs root")
+        self.expect(1, 0, 2, "SKIPPED  build/tests/unit/test_a: progress: no tty",
+                    "SKIPPED  build/tests/unit/test_b: needs root")
 
     def test_executables_fail_skip_and_break(self):
         self.script("tests/lint/a.sh", "echo 'the reason why'; exit 3")
