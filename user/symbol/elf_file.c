@@ -20,11 +20,6 @@
 #define MAX_PROGRAM_HEADERS 4096
 #define MAX_NOTES_SZ 65536	/* bytes of one note segment or section that are looked at */
 
-static void cleanup_elf_file_fn(struct elf_file **file)
-{
-	elf_file__free(*file);
-}
-
 static bool range_fits(uint64_t start, uint64_t len, uint64_t limit)
 {
 	uint64_t end;
@@ -130,7 +125,7 @@ static int check_header(int fd)
 
 int elf_file__open(struct elf_file **out, int fd)
 {
-	__attribute__((cleanup(cleanup_elf_file_fn))) struct elf_file *file = NULL;
+	cleanup_elf_file struct elf_file *file = NULL;
 	struct stat st;
 	GElf_Ehdr ehdr;
 	int r;
@@ -173,12 +168,13 @@ struct elf_file *elf_file__free(struct elf_file *file)
 	return NULL;
 }
 
-int elf_file__vaddr_of(const struct elf_file *file, uint64_t offset, uint64_t *vaddr)
+int elf_segments__vaddr_of(const struct elf_segment *segments, size_t n_segments, uint64_t offset,
+			   uint64_t *vaddr)
 {
 	const struct elf_segment *found = NULL;
 
-	for (size_t i = 0; i < file->n_segments; i++) {
-		const struct elf_segment *s = &file->segments[i];
+	for (size_t i = 0; i < n_segments; i++) {
+		const struct elf_segment *s = &segments[i];
 
 		if (offset < s->offset || offset - s->offset >= s->filesz)
 			continue;
@@ -215,26 +211,26 @@ int elf_file__read(const struct elf_file *file, uint64_t offset, void *buf, size
 	return read_exactly(file->fd, offset, buf, sz);
 }
 
-int elf_file__read_name(const struct elf_file *file, const GElf_Shdr *names, uint64_t at, char *buf,
-			size_t sz)
+int elf_read_name(int fd, uint64_t names_offset, uint64_t names_sz, uint64_t at, char *buf,
+		  size_t sz)
 {
 	size_t n;
 	int r;
 
-	if (names->sh_type != SHT_STRTAB || at >= names->sh_size)
+	if (at >= names_sz || !range_fits(names_offset, names_sz, INT64_MAX))
 		return -EBADMSG;
 	/* Most names are short: 128 bytes first, all that fits if there is no end in them. */
 	for (n = sz < 128 ? sz : 128;; n = sz) {
-		if (n > names->sh_size - at)
-			n = names->sh_size - at;
-		r = elf_file__read(file, names->sh_offset + at, buf, n);
+		if (n > names_sz - at)
+			n = names_sz - at;
+		r = read_exactly(fd, names_offset + at, buf, n);
 		if (r)
 			return r;
 		if (memchr(buf, '\0', n))
 			return buf[0] ? 0 : 1;
 		if (n == sz)
 			return 1;
-		if (n == names->sh_size - at)
+		if (n == names_sz - at)
 			return -EBADMSG;
 	}
 }
@@ -319,7 +315,7 @@ int elf_file__find_section(const struct elf_file *file, uint32_t type, const cha
 		return -EBADMSG;
 	if (name && (elf_getshdrstrndx(file->elf, &names_index) < 0 ||
 		     elf_file__section(file, names_index, &names)))
-		return n ? -EBADMSG : 1;
+		return n ? -EBADMSG : 1;	/* no names: no sections, or a broken header */
 	for (size_t i = 1; i < n; i++) {
 		Elf_Scn *section = elf_getscn(file->elf, i);
 
@@ -327,7 +323,8 @@ int elf_file__find_section(const struct elf_file *file, uint32_t type, const cha
 			return -EBADMSG;
 		if (type != SHT_NULL && shdr.sh_type != type)
 			continue;
-		if (name && (elf_file__read_name(file, &names, shdr.sh_name, found, sizeof(found)) ||
+		if (name && (elf_read_name(file->fd, names.sh_offset, names.sh_size, shdr.sh_name, found,
+					   sizeof(found)) ||
 			     strcmp(found, name)))
 			continue;
 		return elf_file__section(file, i, out);

@@ -44,10 +44,17 @@ struct elf_file {
 int elf_file__open(struct elf_file **out, int fd);
 struct elf_file *elf_file__free(struct elf_file *file);
 
-/* Between offsets in the file and the addresses it was linked for; 1: in no segment. Where two
- * segments hold it, the executable one counts. */
-int elf_file__vaddr_of(const struct elf_file *file, uint64_t offset, uint64_t *vaddr);
-/* *left: bytes of the segment from there on; may be NULL. */
+static inline void cleanup_elf_file_fn(struct elf_file **file)
+{
+	elf_file__free(*file);
+}
+#define cleanup_elf_file __attribute__((cleanup(cleanup_elf_file_fn)))
+
+/* The address that an offset in the file was linked for; 1: it is in no segment. Where two segments
+ * hold it, the executable one counts. */
+int elf_segments__vaddr_of(const struct elf_segment *segments, size_t n_segments, uint64_t offset,
+			   uint64_t *vaddr);
+/* And back; 1: in no (executable) segment. *left: bytes of the segment from there on; may be NULL. */
 int elf_file__offset_of(const struct elf_file *file, uint64_t vaddr, bool executable,
 			uint64_t *offset, uint64_t *left);
 
@@ -56,10 +63,11 @@ size_t elf_file__build_id(const struct elf_file *file, uint8_t id[ELF_BUILD_ID_M
 
 /* Reads exactly sz bytes; -EBADMSG when the file is shorter. */
 int elf_file__read(const struct elf_file *file, uint64_t offset, void *buf, size_t sz);
-/* A terminated string of less than sz bytes, from the string table `names` at `at`; 1: it is empty
- * or too long; -EBADMSG: it lies outside. */
-int elf_file__read_name(const struct elf_file *file, const GElf_Shdr *names, uint64_t at, char *buf,
-			size_t sz);
+/* A terminated string of less than sz bytes at `at` in the string table that has names_sz bytes
+ * from names_offset on; 1: it is empty or too long; -EBADMSG: it lies outside. Needs no elf_file,
+ * so that a name can be read long after its place was found. */
+int elf_read_name(int fd, uint64_t names_offset, uint64_t names_sz, uint64_t at, char *buf,
+		  size_t sz);
 
 /* The section with that index, checked to lie in the file (SHT_NOBITS: not). */
 int elf_file__section(const struct elf_file *file, size_t index, GElf_Shdr *out);
@@ -78,7 +86,8 @@ int elf_file__each_symbol(const struct elf_file *file, const GElf_Shdr *section,
 int elf_file__each_reloc(const struct elf_file *file, const GElf_Shdr *section,
 			 elf_reloc_entry_fn fn, void *ctx);
 
-/* A symbol that names code: a function, defined, at an address. */
+/* A symbol that names code: a function, defined, at an address. Indirect functions are not: what
+ * they name is a resolver. */
 bool elf_is_function(const GElf_Sym *symbol);
 
 #endif /* UNFREED_SYMBOL_ELF_FILE_H */

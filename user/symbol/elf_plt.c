@@ -24,12 +24,6 @@ struct slot {
 	uint64_t symbol;	/* index in .dynsym, when found */
 };
 
-static void cleanup_elf_file_fn(struct elf_file **file)
-{
-	elf_file__free(*file);
-}
-#define cleanup_elf_file __attribute__((cleanup(cleanup_elf_file_fn)))
-
 /* 0 with the address of the slot, 1: no such jump. */
 static int decode_jump(const uint8_t *code, size_t sz, uint64_t vaddr, uint64_t *slot)
 {
@@ -75,13 +69,15 @@ static int read_symbol_name(const struct elf_file *file, size_t symtab_index, ui
 		r = elf_file__section(file, symbols.sh_link, &strings);
 	if (r)
 		return r;
-	if (symbols.sh_type != SHT_DYNSYM || symbols.sh_entsize != sizeof(symbol) ||
+	if (symbols.sh_type != SHT_DYNSYM || strings.sh_type != SHT_STRTAB ||
+	    symbols.sh_entsize != sizeof(symbol) ||
 	    index >= symbols.sh_size / sizeof(symbol))
 		return -EBADMSG;
 	r = elf_file__read(file, symbols.sh_offset + index * sizeof(symbol), &symbol,
 			   sizeof(symbol));
 	if (!r)
-		r = elf_file__read_name(file, &strings, symbol.st_name, name, ELF_NAME_MAX);
+		r = elf_read_name(file->fd, strings.sh_offset, strings.sh_size, symbol.st_name, name,
+				  ELF_NAME_MAX);
 	if (!r)
 		name[strcspn(name, "@")] = '\0';
 	return r ? r : !name[0];

@@ -33,12 +33,6 @@ struct gathering {
 	size_t n, capacity;
 };
 
-static void cleanup_elf_file_fn(struct elf_file **file)
-{
-	elf_file__free(*file);
-}
-#define cleanup_elf_file __attribute__((cleanup(cleanup_elf_file_fn)))
-
 static int gather_one(void *ctx, const GElf_Sym *symbol)
 {
 	struct gathering *g = ctx;

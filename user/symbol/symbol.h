@@ -15,11 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct log;
 struct symbolizer;
 
 struct symbolizer_opts {
-	size_t max_files;	/* 0: a default */
+	size_t max_files;	/* kept open, each with up to two descriptors; 0: a default */
 	size_t max_bytes;	/* of cached names; 0: a default */
+	struct log *log;	/* borrowed; NULL: no notes about files without names */
 };
 
 int symbolizer__new(struct symbolizer **out, const struct symbolizer_opts *opts);
@@ -39,7 +41,7 @@ bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t
 size_t elf_build_id(int fd, uint8_t id[20]);
 
 struct symbol {
-	char *function;		/* demangled; NULL: unknown */
+	char *function;		/* demangled, see demangle(); NULL: unknown */
 	char *file;		/* source file; NULL: no line information */
 	uint32_t line;
 };
@@ -49,7 +51,8 @@ struct symbol_query {
 	uint32_t dev;
 	uint64_t ino;
 	const char *path;	/* tried when (dev, ino) is not registered; may be NULL */
-	const uint8_t *build_id;	/* checked against a file found by path; may be NULL */
+	const uint8_t *build_id;	/* another file than this gives no names; may be NULL: then a
+					 * file found by path must be (dev, ino) itself */
 	size_t build_id_sz;
 	uint64_t offset;	/* in the file */
 	bool return_address;	/* look up offset - 1: the call, not what follows it */
@@ -60,7 +63,14 @@ struct symbol_query {
 int symbolizer__resolve(struct symbolizer *symbolizer, const struct symbol_query *query,
 			struct symbol *out);
 
-/* Demangles C++ and Rust names; others are copied. Returns a new string or NULL: no memory. */
+/* Bytes of memory held in names and tables of functions, which max_bytes bounds. */
+size_t symbolizer__bytes(const struct symbolizer *symbolizer);
+
+/*
+ * Demangles C++ and Rust names, without the parameters of the function (`kafka::Log::recover`),
+ * but with those that are part of a name and with template arguments; what is too long to demangle,
+ * and any other name, is copied. Returns a new string or NULL: no memory.
+ */
 char *demangle(const char *name);
 
 #endif /* UNFREED_SYMBOL_SYMBOL_H */
