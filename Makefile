@@ -129,6 +129,10 @@ $(BPFTEST_BIN): $(B)/tests/bpf/%: tests/bpf/%.c | $(B)/bpf/unfreed.skel.h
 unit: $(UNIT_BIN)
 bpf-tests: $(BPFTEST_BIN)
 
+include $(wildcard tests/*/*.mk)
+
+include tests/fuzz/fuzz.mk
+-include tests/bench/bench.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 .PHONY: clean

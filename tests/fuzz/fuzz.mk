@@ -17,6 +17,12 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_NAMES:%=$(O)/fuzz/fuzz_%)
 
 FUZZ_SRC_decode := user/wire/decode.c
+FUZZ_SRC_walk := $(wildcard user/base/*.c user/unwind/*.c)
+FUZZ_SRC_cfi := $(FUZZ_SRC_walk)
+FUZZ_LIBS_walk = $(call pkg,--libs,libdw libelf)
+FUZZ_LIBS_cfi = $(FUZZ_LIBS_walk)
+FUZZ_SRC_elf := $(wildcard user/base/*.c user/symbol/*.c)
+FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty
 
 $(foreach name,$(FUZZ_NAMES),$(eval $(O)/fuzz/fuzz_$(name): $$(FUZZ_SRC_$(name))))
 $(FUZZ_BIN): $(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.h)

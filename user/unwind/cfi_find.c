@@ -168,15 +168,14 @@ static bool is_too_long(const struct cfi_fde *fde)
 static bool read_fde(const struct image_section *section, bool is_eh, uint64_t off,
 		     struct cfi_fde *fde)
 {
-	struct cursor at = { .end = section->p + section->n };
 	struct entry entry, cie;
 	uint64_t cie_off, n;
-	struct cursor *c = &entry.body;
+	struct cursor at, *c = &entry.body;
 
 	*fde = (struct cfi_fde){ 0 };
 	if (off >= section->n)
 		return false;
-	at.p = section->p + off;
+	at = (struct cursor){ .p = section->p + off, .end = section->p + section->n };
 	if (!read_entry(&at, is_eh, &entry) || entry.is_cie)
 		return false;
 	cie_off = is_eh ? (uint64_t)(entry.id_at - section->p) - entry.id : entry.id;
@@ -199,11 +198,12 @@ static bool read_fde(const struct image_section *section, bool is_eh, uint64_t o
 bool cfi__read_header(struct image *image, uint64_t *eh_frame_vaddr)
 {
 	const struct image_section *header = &image->eh_frame_hdr;
-	struct cursor c = { .p = header->p, .end = header->p + header->n };
 	uint64_t version, frame_encoding, count_encoding, table_encoding, n;
+	struct cursor c;
 
 	if (!header->n)
 		return false;
+	c = (struct cursor){ .p = header->p, .end = header->p + header->n };
 	version = cursor_unsigned(&c, 1);
 	frame_encoding = cursor_unsigned(&c, 1);
 	count_encoding = cursor_unsigned(&c, 1);
@@ -256,14 +256,17 @@ static int index_add(struct image_index *index, size_t *capacity, const struct c
 
 int cfi__index(const struct image_section *section, bool is_eh, struct image_index *out)
 {
-	struct cursor c = { .p = section->p, .end = section->p + section->n };
 	size_t capacity = 0;
 	struct entry entry;
 	struct cfi_fde fde;
+	struct cursor c;
 	uint64_t off;
 	int r;
 
 	*out = (struct image_index){ 0 };
+	if (!section->n)
+		return 0;
+	c = (struct cursor){ .p = section->p, .end = section->p + section->n };
 	while (cursor_left(&c)) {
 		off = (uint64_t)(c.p - section->p);
 		if (!read_entry(&c, is_eh, &entry))

@@ -1,0 +1,13 @@
+# Benchmarks that are programs of their own: `make bench` builds them.
+
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
+
+$(BENCH_BIN): $(B)/%: %.c $(B)/libcore.a
+	$(call say,BENCH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libcore.a \
+		$(call pkg,--libs,$(CORE_PKGS)) -liberty -lm
+
+.PHONY: bench
+bench: $(BENCH_BIN)

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/* The input is an ELF file; every address it claims to have code at is asked for. */
+#include <stdlib.h>
+
+#include "user/unwind/module.h"
+#include "user/unwind/providers.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
+{
+	struct unwind_module module = { .serial = 1 };
+	const struct image *image = &module.image;
+	struct unwind_rule rule;
+	size_t i;
+
+	/* A source without memory would be a file. */
+	if (!sz || image__load(&module.image, &(struct image_source){ .mem = data, .mem_sz = sz }))
+		return 0;
+	for (i = 0; i < image->eh_index.n && i < 64; i++)
+		cfi_provider.rule(&module, image->eh_index.fdes[i].start, i, &rule);
+	for (i = 0; i < image->debug_index.n && i < 64; i++)
+		cfi_provider.rule(&module, image->debug_index.fdes[i].start + 1, i, &rule);
+	for (i = 0; i < image->n_segments; i++)
+		cfi_provider.rule(&module, image->segments[i].vaddr, i, &rule);
+	for (i = 0; i < 0x2000; i += 0x95)
+		cfi_provider.rule(&module, i, i, &rule);
+	image__fini(&module.image);
+	return 0;
+}
