@@ -5,7 +5,7 @@
  * User space learns a rule the first time a pc turns up on a stack (user/unwind) and puts it into
  * the kernel's rule map; the walkers in bpf/stack.bpf.h and user/unwind/walk.c both follow it.
  * What must be the same on both sides, the arithmetic of a step and the hash of a stack, is here
- * as inline functions without helpers, so that it is tested natively (tests/unit/test_rule.c).
+ * as inline functions without helpers, so that it is tested natively (tests/unit/test_unwind_walk.c).
  *
  * x86-64. Everything a rule reads belongs to a hostile process: a step may only move sp upward.
  *
