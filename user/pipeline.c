@@ -49,6 +49,8 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 						     .watcher = &detector_watcher,
 						     .watcher_ctx = pipeline->detector });
 	if (!r)
+		detector__watch(pipeline->detector, pipeline->world);
+	if (!r)
 		r = symbolizer__new(&pipeline->symbolizer, &(struct symbolizer_opts){});
 	if (!r)
 		r = loop__new(&pipeline->loop);

@@ -132,8 +132,8 @@ static struct trend *detector__trend(struct detector *detector, struct site *sit
 static void on_born(void *ctx, struct site *site, uint64_t bytes)
 {
 	struct detector *detector = ctx;
+	uint64_t births = 0;
 	struct trend *trend;
-	uint64_t births;
 	uint32_t tick;
 
 	assert(detector->world);
@@ -145,12 +145,19 @@ static void on_born(void *ctx, struct site *site, uint64_t bytes)
 		return;
 	}
 	tick = world__now_tick(detector->world);
+	levels__note(&trend->levels, tick, site->bytes);
+	if (site->opened == trend->opened_seen && site->closed < trend->closed_seen) {
+		/* A release that failed is told as a birth, counted backwards. */
+		trend__restored(trend, trend->closed_seen - site->closed, bytes);
+		trend->closed_seen = site->closed;
+		return;
+	}
 	/* An object that merely grew is told as a birth too, and is none. */
-	births = site->opened > trend->opened_seen ? site->opened - trend->opened_seen : 0;
+	if (site->opened > trend->opened_seen)
+		births = site->opened - trend->opened_seen;
 	trend->opened_seen = site->opened;
 	if (trend__born(trend, tick, births, bytes) < 0)
 		detector->no_memory = true;
-	levels__note(&trend->levels, tick, site->bytes);
 }
 
 static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth_tick, bool whole)
@@ -163,6 +170,7 @@ static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth
 		return;
 	tick = world__now_tick(detector->world);
 	trend__died(trend, tick, birth_tick, bytes, whole);
+	trend->closed_seen = site->closed;
 	levels__note(&trend->levels, tick, site->bytes);
 }
 
@@ -209,9 +217,6 @@ static void tracked__read(struct tracked *tracked, uint64_t now_ns)
 	const struct ev_memory *m = &p->memory;
 	uint64_t maps_limit, maps_left;
 
-	if (!tracked->checked)
-		tracked->accessible_first = p->accessible_bytes;
-	tracked->checked = true;
 	series__add(&tracked->accessible, p->exited ? p->last_ns : now_ns, p->accessible_bytes);
 	if (!p->has_memory)
 		return;

@@ -66,7 +66,7 @@ struct report_kind {
 struct report_limit {
 	enum ev_limit_kind kind;
 	uint64_t bytes_left;	/* maps for EV_LIMIT_MAP_COUNT */
-	double seconds_low, seconds_high;	/* < 0: not growing towards it */
+	double seconds_low, seconds_high;	/* both < 0: not growing towards it */
 };
 
 struct report_process {

@@ -78,6 +78,17 @@ static uint32_t slopes(const struct points *points, uint32_t first, double *out)
 	return n;
 }
 
+static double least(const struct points *points)
+{
+	double value = points->value[0];
+
+	for (uint32_t i = 1; i < points->n; i++) {
+		if (points->value[i] < value)
+			value = points->value[i];
+	}
+	return value;
+}
+
 struct rate series__rate(const struct series *series)
 {
 	struct rate rate = { .known = false };
@@ -95,7 +106,7 @@ struct rate series__rate(const struct series *series)
 	rate.low = all[n / 4];
 	rate.mid = n % 2 ? all[n / 2] : (all[n / 2 - 1] + all[n / 2]) / 2;
 	rate.high = all[n - 1 - n / 4];
-	rate.gained = points.value[points.n - 1] - points.value[0];
+	rate.gained = points.value[points.n - 1] - least(&points);
 	while (half + 2 < points.n && points.s[half] < points.s[points.n - 1] / 2)
 		half++;
 	n = slopes(&points, half, all);

@@ -26,7 +26,7 @@ struct rate {
 	bool known;		/* there were readings enough: two, at different times */
 	double low, mid, high;	/* units per second; quartiles of the slopes between readings */
 	double recent;		/* the middle slope of the newer half */
-	double gained;		/* last reading less the first */
+	double gained;		/* last reading less the least: exec starts a process anew */
 };
 /* Theil and Sen: the middle one of the slopes between readings a quarter of the span apart or
  * more, so that no single reading can bend it. */

@@ -5,8 +5,8 @@
  * touched. A stream whose window is hardly used holds 40 KB and touches a third of it. So shares
  * are capped: handles together explain at most all the growth, regions at most what is left.
  *
- * The time left is a range: the limit's room over the quicker and over the slower of the
- * process's own rates. A rate that is zero or less gives no upper end.
+ * The time left is a range: the limit's room over the quickest and over the slowest of the
+ * process's own rates that are above zero.
  */
 #include "user/detect/share.h"
 
@@ -17,18 +17,11 @@
 struct growth tracked__growth(const struct tracked *tracked)
 {
 	struct growth growth = { .rate = series__rate(&tracked->resident) };
-	struct rate accessible;
 
-	if (!growth.rate.known) {
-		accessible = series__rate(&tracked->accessible);
-		growth.rate = accessible;
-		growth.gained = (double)tracked->process->accessible_bytes -
-				(double)tracked->accessible_first;
-	} else {
+	if (!growth.rate.known)
+		growth.rate = series__rate(&tracked->accessible);
+	if (growth.rate.known && growth.rate.gained > 0)
 		growth.gained = growth.rate.gained;
-	}
-	if (!(growth.gained > 0))
-		growth.gained = 0;
 	return growth;
 }
 
@@ -52,16 +45,19 @@ uint64_t process__left(const struct process *process)
 
 static void limit__foretell(struct report_limit *limit, const struct rate *rate, double least)
 {
-	double quick = fmax(rate->high, rate->recent), slow = fmin(rate->low, rate->recent);
+	double quick, slow;
 
 	limit->seconds_low = -1;
 	limit->seconds_high = -1;
-	if (!rate->known || rate->gained < least || !(rate->mid > 0 || rate->recent > 0))
+	/* What does not grow any more is not on its way to the limit. */
+	if (!rate->known || rate->gained < least || rate->mid <= 0 || rate->recent <= 0)
 		return;
-	if (quick > 0)
-		limit->seconds_low = (double)limit->bytes_left / quick;
-	if (slow > 0)
-		limit->seconds_high = (double)limit->bytes_left / slow;
+	quick = fmax(rate->high, rate->recent);
+	slow = fmin(rate->mid, rate->recent);
+	if (rate->low > 0)
+		slow = fmin(slow, rate->low);
+	limit->seconds_low = (double)limit->bytes_left / quick;
+	limit->seconds_high = (double)limit->bytes_left / slow;
 }
 
 /* Whether `a` is the more urgent of two. */

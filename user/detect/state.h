@@ -15,8 +15,6 @@
 struct tracked {
 	const struct process *process;
 	uint32_t first_tick;	/* of its first record */
-	uint64_t accessible_first;	/* bytes, at the first check */
-	bool checked;
 	struct series resident;		/* bytes, by EV_MEMORY */
 	struct series accessible;	/* bytes, by checks */
 	struct series mapped;		/* VmSize, by EV_MEMORY; bytes */

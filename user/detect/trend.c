@@ -125,6 +125,7 @@ int trend__born(struct trend *trend, uint32_t tick, uint64_t births, uint64_t by
 	}
 	cohort->births += births;
 	cohort->live += births;
+	trend->live += births;
 	cohort->bytes += bytes;
 	if (births)
 		trend->last_birth = tick;
@@ -149,10 +150,48 @@ static struct cohort *cohort_of(struct trend *trend, uint32_t tick)
 	return &trend->cohorts[low];
 }
 
+/* The cohort nearest to `tick`, newer ones first, in which anything lives; NULL: none. */
+static struct cohort *nearest_live(struct trend *trend, uint32_t tick)
+{
+	struct cohort *older = NULL;
+
+	for (uint32_t i = 0; i < trend->n_cohorts; i++) {
+		struct cohort *c = &trend->cohorts[i];
+
+		if (!c->live)
+			continue;
+		if (c->end > tick)
+			return c;
+		older = c;
+	}
+	return older;
+}
+
+/*
+ * Takes one object out of the cohorts. Its own cohort need not know it: a child's objects were
+ * inherited, and those of a site that was merged into this one were told as born on that day. So
+ * what counts is that no more live than are open.
+ */
+static struct cohort *bury(struct trend *trend, uint32_t birth_tick)
+{
+	struct cohort *cohort = cohort_of(trend, birth_tick);
+
+	if (!cohort || !cohort->live) {
+		if (trend->live <= trend->site->open)
+			return NULL;
+		cohort = nearest_live(trend, birth_tick);
+	}
+	if (cohort) {
+		cohort->live--;
+		trend->live--;
+	}
+	return cohort;
+}
+
 void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64_t bytes,
 		 bool whole)
 {
-	struct cohort *cohort = cohort_of(trend, birth_tick);
+	struct cohort *cohort = whole ? bury(trend, birth_tick) : cohort_of(trend, birth_tick);
 	uint32_t age = tick > birth_tick ? tick - birth_tick : 0;
 
 	if (cohort)
@@ -160,14 +199,31 @@ void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64
 	if (!whole)
 		return;
 	trend->last_death = tick;
+	trend->last_dead_birth = birth_tick;
 	trend->n_deaths++;
+	trend->death_ages += age;
 	trend->deaths[trend_age_cell(age)]++;
 	if (age > trend->oldest_death)
 		trend->oldest_death = age;
-	if (cohort && cohort->live)
-		cohort->live--;
 	if (trend->kept && birth_tick <= trend->kept_tick)
 		trend->kept_died++;
+}
+
+void trend__restored(struct trend *trend, uint64_t n, uint64_t bytes)
+{
+	struct cohort *cohort = cohort_of(trend, trend->last_dead_birth);
+	uint32_t age = trend->last_death - trend->last_dead_birth;
+	uint64_t *deaths = &trend->deaths[trend_age_cell(age)];
+
+	n = n < *deaths ? n : *deaths;
+	*deaths -= n;
+	trend->n_deaths -= n;
+	trend->death_ages -= n * age;
+	if (!cohort)
+		return;
+	cohort->live += n;
+	cohort->bytes += bytes;
+	trend->live += n;
 }
 
 struct survivors trend__survivors(const struct trend *trend, uint32_t now, uint32_t age)

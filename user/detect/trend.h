@@ -48,10 +48,14 @@ struct trend {
 	struct trend *prev, *next;	/* all trends of the detector */
 	struct cohort *cohorts;		/* oldest first */
 	uint32_t n_cohorts, capacity;
+	uint64_t live;			/* of all cohorts */
 	uint64_t opened_seen;		/* site->opened at the last birth */
+	uint64_t closed_seen;		/* site->closed at the last birth or death */
 	uint64_t deaths[TREND_AGES];	/* whole objects, by trend_age_cell() */
 	uint64_t n_deaths;
 	uint32_t oldest_death;		/* greatest age of a death, ticks */
+	uint64_t death_ages;		/* sum of the ages of deaths, ticks */
+	uint32_t last_dead_birth;	/* when the last one to die was born, tick */
 	uint32_t last_birth, last_death;	/* ticks */
 	struct levels levels;
 
@@ -72,9 +76,13 @@ struct trend *trend__free(struct trend *trend);				/* NULL; accepts NULL */
 
 /* `births` objects and `bytes` more at `tick`. 0 or -ENOMEM. */
 int trend__born(struct trend *trend, uint32_t tick, uint64_t births, uint64_t bytes);
-/* An object born at `birth_tick` gave back `bytes`, all that was left of it if `whole`. */
+/* An object born at `birth_tick` gave back `bytes`, all that was left of it if `whole`. The site's
+ * counters already know: no more than site->open objects stay alive in the cohorts. */
 void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64_t bytes,
 		 bool whole);
+
+/* The last `n` deaths did not happen: their release failed. `bytes` are held again. */
+void trend__restored(struct trend *trend, uint64_t n, uint64_t bytes);
 
 /* How much lives, and in which cohorts. */
 struct survivors {

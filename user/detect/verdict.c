@@ -6,7 +6,7 @@
  * Class A, strays: siblings were given back (at least a quarter as many as survive), and beyond
  * some age hardly anything is any more: of all that reached it, the share given back later has a
  * Wilson upper bound of at most 10 %, which takes 35 survivors when none was. Six survivors
- * suffice where every sibling was gone before a tenth of their age.
+ * suffice where there are four siblings to each and all were gone before a tenth of its age.
  *
  * Class B, never closed: a handle kind of which 35 or more are open and hardly any was closed,
  * while the inflow neither stopped nor fell: four quarters of the time since the oldest survivor
@@ -27,6 +27,7 @@
 #define MIB (1024.0 * 1024.0)
 #define BURST_TICKS 20		/* longer ones are judged by quarters */
 #define SETTLE_TICKS 10
+#define YOUNG_TICKS 5		/* nothing younger is called old */
 
 double loss_demand(const struct site *site, double loss_rate)
 {
@@ -117,16 +118,35 @@ static bool may_be_warm_up(const struct trend *trend, uint32_t now)
 	       trend->n_deaths < 2 * trend__survivors(trend, now, 0).n;
 }
 
+/*
+ * Ten times the age by which the siblings were gone. Ticks are too coarse to date what lives for
+ * milliseconds, but not to count it: of objects that live for a share of a tick, that share dies in
+ * the tick after its birth, so the mean of the ages in ticks is right although no age is. Fewer
+ * than one in twenty live 20 times as long as the mean (Markov).
+ */
+static uint32_t ten_lives(const struct trend *trend)
+{
+	double life = trend->oldest_death + 1.0, mean;
+
+	if (trend->oldest_death <= 1 && trend->n_deaths) {
+		mean = (double)trend->death_ages / (double)trend->n_deaths;
+		life = fmin(life, 20 * mean);
+	}
+	return (uint32_t)fmin(fmax(ceil(10 * life), YOUNG_TICKS), UINT32_MAX);
+}
+
 static bool few_but_old(const struct trend *trend, const struct verdict_facts *facts,
 			struct survivors *s)
 {
-	uint64_t age = 10ull * (trend->oldest_death + 1ull);
+	uint32_t age = ten_lives(trend);
 
 	if (age > observed(facts))
 		return false;
-	*s = trend__survivors(trend, facts->now, (uint32_t)age);
-	/* Fewer pages than glibc keeps for one thread's heap say nothing about a process. */
-	return s->n >= FEW && (kind_is_handle(trend->site->kind) || s->bytes >= MIB / 4);
+	*s = trend__survivors(trend, facts->now, age);
+	if (s->n < FEW || trend->n_deaths < 4 * s->n)
+		return false;
+	/* Less than glibc maps at once for a thread's heap says nothing about a process. */
+	return kind_is_handle(trend->site->kind) || (double)s->bytes >= MIB / 4;
 }
 
 /* Handles that a process still held at its end, older than any that was ever closed. */

@@ -127,7 +127,7 @@ static struct json_object *make_site(const struct report_site *s)
 {
 	struct json_object *o = json_object_new_object();
 
-	return finish(o, o && add_known(o, "site", s->site) && add_string(o, "kind", s->kind) &&
+	return finish(o, o && add_word(o, "site", s->site) && add_string(o, "kind", s->kind) &&
 			 add_word(o, "verdict", verdict_name(s->verdict)) &&
 			 add_count(o, "opened", s->opened) && add_count(o, "closed", s->closed) &&
 			 add_count(o, "open", s->open) &&

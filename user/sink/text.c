@@ -89,8 +89,6 @@ static void add_time_left(struct text *out, const struct report_process *p)
 		return;
 	text__addf(out, ", out of %s in ",
 		   limit->kind == EV_LIMIT_MAP_COUNT ? "mappings" : "memory");
-	if (limit->seconds_high < 0)
-		text__add(out, "at least ");
 	text__add_duration(out, limit->seconds_low);
 	if (limit->seconds_high > limit->seconds_low * 1.1) {
 		text__add(out, " to ");
