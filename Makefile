@@ -131,8 +131,6 @@ bpf-tests: $(BPFTEST_BIN)
 
 include $(wildcard tests/*/*.mk)
 
-include tests/fuzz/fuzz.mk
--include tests/bench/bench.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
 .PHONY: clean
