@@ -19,8 +19,8 @@ struct bpf_config {
 	__u32 page_sz;
 	__u32 wakeup_sz;	/* wake the reader once so many bytes wait in the ring */
 	__u32 no_bpf_loop;	/* walk by a bounded loop even where there is bpf_loop: for tests */
-	__u32 pad;
-	__u64 ask_again_ns;	/* the same missing rule is asked for at most this often */
+	__u32 asks;		/* the same missing rule is asked for at most so often ... */
+	__u64 asks_per_ns;	/* ... in such a time */
 };
 
 /*

@@ -44,12 +44,17 @@ struct known_stacks_map {
 	__type(value, __u8);
 };
 
-/* When a missing rule was last asked for, ns. */
+/* How often a missing rule was asked for lately. */
+struct asked {
+	__u64 since_ns;
+	__u64 n;
+};
+
 struct asked_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, struct unwind_key);
-	__type(value, __u64);
+	__type(value, struct asked);
 };
 
 extern struct ring_map ring SEC(".maps");

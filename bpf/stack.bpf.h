@@ -212,17 +212,33 @@ static __always_inline bool define_stack(struct walk *w, __u64 pid_tgid, __u64 i
 	return true;
 }
 
-/* Asks user space for a rule, at most so often for one pc. True: the event carries *token. */
+/* Whether one more question for this rule is within the budget. Threads that ask at once may count
+ * one short: no harm. */
+static __always_inline bool may_ask(const struct unwind_key *key, __u64 now)
+{
+	struct asked first = { .since_ns = now, .n = 1 }, *asked_before;
+
+	asked_before = bpf_map_lookup_elem(&asked, key);
+	if (asked_before && now - asked_before->since_ns < config.asks_per_ns)
+		return asked_before->n++ < config.asks;
+	bpf_map_update_elem(&asked, key, &first, BPF_ANY);	/* LRU: makes room by itself */
+	return true;
+}
+
+/*
+ * Asks user space for a rule. True: the event carries *token. Several questions for one rule may be
+ * on their way at once: each brings the whole stack of its own event, and stacks that share the
+ * missing pc differ further out.
+ */
 static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
 				__u64 ip, __u64 sp, __u64 bp)
 {
 	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
-	__u64 now = bpf_ktime_get_ns(), *last = bpf_map_lookup_elem(&asked, &key);
+	__u64 now = bpf_ktime_get_ns();
 	struct ev_miss *miss;
 
-	if (last && now - *last < config.ask_again_ns)
+	if (!may_ask(&key, now))
 		return false;	/* the answer is on its way */
-	bpf_map_update_elem(&asked, &key, &now, BPF_ANY);	/* LRU: makes room by itself */
 	miss = bpf_ringbuf_reserve(&ring, sizeof(*miss), 0);
 	if (!miss) {
 		count_loss(EV_LOSS_MISS_RING_FULL);

@@ -64,7 +64,7 @@ static int load(bool multi, bool no_bpf_loop, const char *budget_path)
 	config = (struct bpf_config *)&bpf->rodata->config;
 	*config = (struct bpf_config){ .self_tgid = 1, .default_flags = 3, .page_sz = 4096,
 				       .wakeup_sz = 1, .no_bpf_loop = no_bpf_loop,
-				       .ask_again_ns = 1 };
+				       .asks = 1, .asks_per_ns = 1 };
 	if (multi)
 		bpf_program__set_expected_attach_type(bpf->progs.handle_call, ATTACH_UPROBE_MULTI);
 	r = unfreed_bpf__load(bpf);

@@ -25,7 +25,8 @@
 
 #define TICK_NS 100000000ull
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
-#define ASK_AGAIN_NS 5000000ull		/* a missing rule is asked for at most this often */
+#define ASKS 8				/* for one missing rule, in ASKS_PER_NS */
+#define ASKS_PER_NS 5000000ull
 #define WAKEUP_SZ (256 << 10)
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -198,7 +199,8 @@ static int load_bpf(struct live *live, const struct features *features)
 				 live->opts.stacks ? TARGET_WATCHED | TARGET_STACKS : TARGET_WATCHED,
 		.page_sz = (uint32_t)sysconf(_SC_PAGESIZE),
 		.wakeup_sz = WAKEUP_SZ,
-		.ask_again_ns = ASK_AGAIN_NS,
+		.asks = ASKS,
+		.asks_per_ns = ASKS_PER_NS,
 	};
 	if (live->opts.ring_sz) {
 		r = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)live->opts.ring_sz);
