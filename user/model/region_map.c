@@ -213,6 +213,24 @@ static struct region_chunk *chunk__new(const struct region_entry *e, uint32_t n)
 	return chunk;
 }
 
+int region_map__copy(struct region_map *map, const struct region_map *from)
+{
+	struct region_chunk *chunk;
+	uint32_t c;
+
+	for (c = 0; c < from->n_chunks; c++) {
+		chunk = directory__reserve(map) < 0 ? NULL :
+			chunk__new(from->chunks[c]->e, from->chunks[c]->n);
+		if (!chunk) {
+			region_map__fini(map);
+			return -ENOMEM;
+		}
+		directory__insert(map, c, chunk);
+	}
+	map->n = from->n;
+	return 0;
+}
+
 /* --- inserting -------------------------------------------------------------------------------- */
 
 /* A chunk of its own for `entry`, at directory slot c. */

@@ -54,6 +54,7 @@ struct region_pos {
 
 void region_map__init(struct region_map *map);	/* allocates nothing */
 void region_map__fini(struct region_map *map);	/* idempotent */
+int region_map__copy(struct region_map *map, const struct region_map *from); /* into an empty one */
 
 /* The first entry that ends after `addr`; the end when there is none. */
 struct region_pos region_map__seek(const struct region_map *map, uint64_t addr);

@@ -57,9 +57,10 @@ struct frame {
 	bool innermost;			/* the probe's own pc, not a return address */
 };
 
-/* A distinct call stack of one process. Lives as long as the world. */
+/* A distinct call stack. Processes whose stacks are equal in all that is said here share one. Lives
+ * as long as a site refers to it. */
 struct stack {
-	uint64_t id;		/* wire id */
+	uint64_t id;		/* wire id, in the process that defined it first */
 	uint64_t site_id;	/* stable: a hash of build-ids and offsets, the same after a
 				 * restart and on another host */
 	uint32_t n_frames;
@@ -71,7 +72,8 @@ struct stack {
 struct site {
 	struct process *process;
 	const struct stack *stack;	/* NULL: taken before attach, or no stack was had */
-	uint64_t id;			/* stack->site_id mixed with the kind; 0 without stack */
+	uint64_t id;			/* stack->site_id mixed with the kind; 0 without stack.
+					 * A lost definition that is sent again sets both */
 	uint16_t kind;			/* enum kind */
 	bool before_attach;		/* the site of what was there at attach */
 	bool partial;			/* the site of events whose stack is incomplete */
@@ -88,6 +90,7 @@ struct site {
 	void *trend;			/* the watcher's own; NULL at birth */
 };
 
+/* Sums over the process's sites of that kind, those from before attach included. */
 struct kind_totals {
 	uint64_t opened, closed, open, closed_by_collector;
 	uint64_t bytes;
@@ -106,6 +109,8 @@ struct process {
 	bool unsure;			/* records were lost; not healed yet */
 	bool has_memory;		/* `memory` and `memory_first` hold readings */
 	struct ev_memory memory, memory_first;	/* latest and first reading */
+	/* An address space that several processes share (vfork, CLONE_VM) is counted once, for the
+	 * one that had it first and has it still; the others hold nothing meanwhile. */
 	uint64_t mapped_bytes;		/* all regions, reservations included */
 	uint64_t accessible_bytes;	/* all regions but PROT_NONE ones */
 	uint64_t reserved_bytes;	/* PROT_NONE regions */
@@ -183,6 +188,7 @@ struct region {
 	uint16_t kind;
 	uint16_t prot;			/* PROT_* */
 	bool shared;
+	bool special;			/* the kernel's own: [stack], [vdso]... */
 };
 int process__each_region(const struct process *process,
 			 int (*fn)(void *ctx, const struct region *region), void *ctx);
