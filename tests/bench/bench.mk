@@ -1,6 +1,6 @@
 # Benchmarks that are programs of their own: `make bench` builds them.
 
-BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+BENCH_SRC := $(filter-out tests/bench/bench_probes.c,$(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(BENCH_SRC:%.c=$(B)/%)
 
 $(BENCH_BIN): $(B)/%: %.c $(B)/libcore.a
