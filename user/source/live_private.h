@@ -101,6 +101,8 @@ int live_read_maps(struct live *live, struct watched *p);	/* for the unwinder on
 void live_send_memory(struct live *live, struct watched *p);
 /* A file was mapped executable: probes it if it is new. */
 void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev);
+/* Length in bytes of the mapping that begins at addr, from the map file; 0: there is none. */
+uint64_t live_mapping_len(struct live *live, struct watched *p, uint64_t addr);
 /* After an exec: probes the executable if it is new. */
 void live_look_at_exe(struct live *live, struct watched *p);
 /* Probes what a running process has mapped, without watching it. 0 or -ENOMEM. */

@@ -303,6 +303,24 @@ void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev)
 	probe_mapping(live, (pid_t)p->tgid, &map);
 }
 
+static int find_mapping(void *ctx, const struct procfs_map *map)
+{
+	uint64_t *span = ctx;
+
+	if (map->start != span[0])
+		return 0;
+	span[1] = map->end - map->start;
+	return 1;
+}
+
+uint64_t live_mapping_len(struct live *live, struct watched *p, uint64_t addr)
+{
+	uint64_t span[2] = { addr, 0 };
+
+	procfs__each_map(live->procfs, (pid_t)p->tgid, find_mapping, span);
+	return span[1];
+}
+
 struct announced_exe {
 	uint64_t ino;
 	uint32_t dev;

@@ -109,6 +109,35 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 	return 0;
 }
 
+static int on_mmap(struct live *live, struct watched *p, struct ev_mmap *ev)
+{
+	forget_code(live, p, ev->addr, ev->len, ev->prot & PROT_EXEC);
+	live_settle_stack(live, &ev->h, &ev->stack);
+	live_emit(live, &ev->h);
+	live_mapped(live, p, ev);
+	count_acquisition(live, p, false, ev->h.time_ns);
+	return 0;
+}
+
+static void on_mprotect(struct live *live, struct watched *p, struct ev_mprotect *ev)
+{
+	if (ev->prot & PROT_EXEC) {
+		forget_code(live, p, ev->addr, ev->len, true);
+		p->code.read_ns = 0;	/* to be read again when it is asked for */
+	}
+	live_settle_stack(live, &ev->h, &ev->stack);
+	count_acquisition(live, p, false, ev->h.time_ns);
+}
+
+/* Before Linux 5.17 (7c7e3d31e785) the kernel side cannot tell how long an attachment is. */
+static void on_shmat(struct live *live, struct watched *p, struct ev_shmat *ev)
+{
+	if (!ev->len)
+		ev->len = live_mapping_len(live, p, ev->addr);
+	live_settle_stack(live, &ev->h, &ev->stack);
+	count_acquisition(live, p, false, ev->h.time_ns);
+}
+
 /* One record of a process we know, changed in place where it needs an answer of ours. */
 static int route(struct live *live, struct watched *p, struct ev_header *h)
 {
@@ -126,43 +155,23 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 		live_emit(live, h);
 		live_forget(live, h->tgid);
 		return 0;
-	case EV_MMAP: {
-		struct ev_mmap *ev = (struct ev_mmap *)h;
-
-		forget_code(live, p, ev->addr, ev->len, ev->prot & PROT_EXEC);
-		live_settle_stack(live, h, &ev->stack);
-		live_emit(live, h);
-		live_mapped(live, p, ev);
-		count_acquisition(live, p, false, h->time_ns);
-		return 0;
-	}
-	case EV_MUNMAP: {
-		struct ev_munmap *ev = (struct ev_munmap *)h;
-
-		forget_code(live, p, ev->addr, ev->len, false);
+	case EV_MMAP:
+		return on_mmap(live, p, (struct ev_mmap *)h);
+	case EV_MUNMAP:
+		forget_code(live, p, ((struct ev_munmap *)h)->addr, ((struct ev_munmap *)h)->len, false);
 		break;
-	}
 	case EV_MREMAP_END:
 		live_settle_stack(live, h, &((struct ev_mremap *)h)->stack);
 		break;
-	case EV_MPROTECT: {
-		struct ev_mprotect *ev = (struct ev_mprotect *)h;
-
-		if (ev->prot & PROT_EXEC) {
-			forget_code(live, p, ev->addr, ev->len, true);
-			p->code.read_ns = 0;	/* to be read again when it is asked for */
-		}
-		live_settle_stack(live, h, &ev->stack);
-		count_acquisition(live, p, false, h->time_ns);
+	case EV_MPROTECT:
+		on_mprotect(live, p, (struct ev_mprotect *)h);
 		break;
-	}
 	case EV_BRK:
 		live_settle_stack(live, h, &((struct ev_brk *)h)->stack);
 		count_acquisition(live, p, false, h->time_ns);
 		break;
 	case EV_SHMAT:
-		live_settle_stack(live, h, &((struct ev_shmat *)h)->stack);
-		count_acquisition(live, p, false, h->time_ns);
+		on_shmat(live, p, (struct ev_shmat *)h);
 		break;
 	case EV_HANDLE_CLOSE:
 		if (is_same_call(live, (struct ev_handle *)h))
