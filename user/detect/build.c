@@ -35,7 +35,7 @@ static int copy_string(char **out, const char *s)
 	return s && !*out ? -ENOMEM : 0;
 }
 
-/* --- frames ------------------------------------------------------------------------------------ */
+/* --- frames --------------------------------------------------------------------------------- */
 
 static enum report_frame_kind frame_kind(const struct frame *frame)
 {
@@ -99,7 +99,7 @@ static int build_frames(struct report_site *out, const struct stack *stack)
 	return 0;
 }
 
-/* --- sites ------------------------------------------------------------------------------------- */
+/* --- sites ---------------------------------------------------------------------------------- */
 
 /* A site on its way into the report. */
 struct candidate {
@@ -244,7 +244,7 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 	return 0;
 }
 
-/* --- processes --------------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------ */
 
 static int build_kinds(const struct build *build, const struct process *p,
 		       struct report_process *out)
@@ -340,7 +340,7 @@ static int build_processes(const struct build *build)
 	return 0;
 }
 
-/* --- trust ------------------------------------------------------------------------------------- */
+/* --- trust ---------------------------------------------------------------------------------- */
 
 /* Takes the sentence; one that is there already is dropped. */
 static int add_note(struct report *report, char *sentence)

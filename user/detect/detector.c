@@ -103,7 +103,7 @@ static struct tracked *detector__track(struct detector *detector, const struct p
 	return tracked;
 }
 
-/* --- what the world tells ---------------------------------------------------------------------- */
+/* --- what the world tells ------------------------------------------------------------------- */
 
 static bool is_judged(const struct site *site)
 {
@@ -209,7 +209,7 @@ const struct world_watcher detector_watcher = {
 	.process_gone = on_process_gone,
 };
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging -------------------------------------------------------------------------------- */
 
 static void tracked__read(struct tracked *tracked, uint64_t now_ns)
 {
@@ -228,7 +228,7 @@ static void tracked__read(struct tracked *tracked, uint64_t now_ns)
 			    m->rss_anon + m->rss_file + m->rss_shmem + m->swap);
 		series__add(&tracked->mapped, m->h.time_ns, m->mapped);
 		if (maps_limit != UINT64_MAX && maps_left <= maps_limit)
-			series__add(&tracked->map_room, m->h.time_ns, maps_limit - maps_left);
+			series__add(&tracked->maps, m->h.time_ns, maps_limit - maps_left);
 		if (m == &p->memory)
 			break;
 	}
@@ -326,7 +326,7 @@ enum verdict detector__site_verdict(const struct detector *detector, const struc
 	return trend ? trend->verdict : VERDICT_NONE;
 }
 
-/* --- sure or not ------------------------------------------------------------------------------- */
+/* --- sure or not ---------------------------------------------------------------------------- */
 
 #define SURE_TICKS 10		/* 1 s observed, at least */
 #define SURE_TICKS_NEVER 30	/* class B: a collector may yet come and close them */

@@ -12,7 +12,7 @@
 struct detector;
 
 enum detector_question {
-	DETECTOR_ONE_SHOT,	/* attach, run, report: is this process giving back what it takes? */
+	DETECTOR_ONE_SHOT,	/* attach, run, report: does this process give back what it takes? */
 	DETECTOR_SERVICE,	/* daemon: must somebody be woken? Weighs a leak by the limit. */
 };
 

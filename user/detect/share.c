@@ -79,7 +79,7 @@ bool tracked__limit(const struct tracked *tracked, const struct growth *growth,
 {
 	const struct process *p = tracked->process;
 	struct rate mapped = series__rate(&tracked->mapped);
-	struct rate maps = series__rate(&tracked->map_room);
+	struct rate maps = series__rate(&tracked->maps);
 	bool any = false;
 
 	if (!p->has_memory)

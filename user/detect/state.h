@@ -18,7 +18,7 @@ struct tracked {
 	struct series resident;		/* bytes, by EV_MEMORY */
 	struct series accessible;	/* bytes, by checks */
 	struct series mapped;		/* VmSize, by EV_MEMORY; bytes */
-	struct series map_room;		/* maps below vm.max_map_count that are taken, by EV_MEMORY */
+	struct series maps;		/* maps it has, of those allowed, by EV_MEMORY */
 	enum verdict verdict;
 };
 

@@ -21,7 +21,7 @@
 #include "user/sink/escape.h"
 #include "user/wire/decode.h"
 
-/* --- strings and numbers ------------------------------------------------------------------------- */
+/* --- strings and numbers ---------------------------------------------------------------------- */
 
 /* A JSON string with each bad byte replaced; JSON's null for NULL. False: no memory. */
 static bool add_string(struct json_object *object, const char *key, const char *s)
@@ -90,7 +90,7 @@ static bool add_known(struct json_object *object, const char *key, const char *s
 	return add_string(object, key, s && *s ? s : NULL);
 }
 
-/* --- the report, from the leaves up. Each returns NULL for want of memory. ---------------------- */
+/* --- the report, from the leaves up. Each returns NULL for want of memory. ------------------- */
 
 static struct json_object *finish(struct json_object *object, bool ok)
 {
@@ -294,7 +294,7 @@ static struct json_object *make_report(const struct report *report)
 			 add(o, "trust", make_trust(report)));
 }
 
-/* --- out ---------------------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------------------------- */
 
 static void put_text(FILE *stream, const char *s)
 {

@@ -68,7 +68,7 @@ struct prom *prom__free(struct prom *prom)
 	return NULL;
 }
 
-/* --- the families ------------------------------------------------------------------------------ */
+/* --- the families --------------------------------------------------------------------------- */
 
 static void family(struct text *out, const char *name, const char *type, const char *help)
 {
@@ -115,7 +115,7 @@ static void add_processes(struct text *out, const struct picks *picks)
 	const struct pick *all = picks->all;
 
 	family(out, "process_unfreed_bytes", "gauge",
-	       "Bytes held now, by kind. Handle kinds lie inside anon and heap: do not add them up.");
+	       "Bytes held now, by kind. Handles lie inside anon and heap: do not add them up.");
 	for (size_t i = 0; i < picks->n; i++) {
 		const struct report_process *p = all[i].process;
 
@@ -243,7 +243,7 @@ static void add_self(struct text *out, const struct report *report,
 	real(out, facts->now);
 }
 
-/* --- the file ---------------------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------------------------- */
 
 static int write_all(int fd, const char *s, size_t n)
 {

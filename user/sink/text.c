@@ -42,7 +42,8 @@ static void paint(struct page *page, const char *colour)
 		text__add(&page->text, colour);
 }
 
-/* Ends the page's line, which has `begun` columns already, by a paragraph of raw bytes; takes it. */
+/* Ends the page's line, which has `begun` columns already, by a paragraph of raw bytes; takes
+ * that. */
 static void add_line(struct page *page, struct text *line, size_t begun)
 {
 	if (text__error(line))
@@ -52,7 +53,7 @@ static void add_line(struct page *page, struct text *line, size_t begun)
 	text__fini(line);
 }
 
-/* --- a process --------------------------------------------------------------------------------- */
+/* --- a process ------------------------------------------------------------------------------ */
 
 static void add_rate(struct text *out, double bytes_per_second)
 {
@@ -202,7 +203,7 @@ static void add_kind(struct page *page, const struct report_process *p,
 	add_line(page, &line, 2);
 }
 
-/* --- a site ------------------------------------------------------------------------------------ */
+/* --- a site --------------------------------------------------------------------------------- */
 
 /* The name of a frame; an unknown one keeps its place: [module+0xoffset]. */
 static void frame_name(struct text *out, const struct report_frame *frame)
@@ -308,7 +309,7 @@ static void add_process(struct page *page, const struct report_process *p)
 	text__add(out, "\n");
 }
 
-/* --- trust ------------------------------------------------------------------------------------- */
+/* --- trust ---------------------------------------------------------------------------------- */
 
 static void add_losses(struct text *out, const struct report *report)
 {
