@@ -23,6 +23,8 @@ FUZZ_LIBS_walk = $(call pkg,--libs,libdw libelf)
 FUZZ_LIBS_cfi = $(FUZZ_LIBS_walk)
 FUZZ_SRC_elf := $(wildcard user/base/*.c user/symbol/*.c)
 FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty
+FUZZ_SRC_maps := $(addprefix user/source/,procfs.c procfs_maps.c cgroup.c)
+FUZZ_SRC_cgroup := $(FUZZ_SRC_maps) user/source/cgroup_unit.c
 
 $(foreach name,$(FUZZ_NAMES),$(eval $(O)/fuzz/fuzz_$(name): $$(FUZZ_SRC_$(name))))
 $(FUZZ_BIN): $(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.h)
