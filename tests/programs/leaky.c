@@ -15,9 +15,10 @@
 #define STREAM_SZ (40u << 10)	/* state and window of one inflate stream, about */
 #define LEAK_MAX_SZ (1u << 30)
 #define MESSAGE_SZ 40000	/* more than a window, so that all of it is touched */
+#define READ_SZ 10000		/* zlib makes a window only for who reads a stream piece by piece */
 
 struct server {
-	unsigned char packed[4096], plain[MESSAGE_SZ];
+	unsigned char packed[4096], plain[READ_SZ];
 	size_t packed_sz;
 	bool closes;
 	unsigned long opened, closed;
@@ -30,14 +31,19 @@ int open_message_set(struct server *server, z_stream *stream);
 /* The bug: who calls it has to call inflateEnd() later, and nobody does. */
 KEEP_FRAME int open_message_set(struct server *server, z_stream *stream)
 {
+	int r;
+
 	if (inflateInit2(stream, 15 + 16) != Z_OK)
 		return -1;
 	server->opened++;
 	stream->next_in = server->packed;
 	stream->avail_in = (unsigned int)server->packed_sz;
-	stream->next_out = server->plain;
-	stream->avail_out = sizeof(server->plain);
-	return inflate(stream, Z_NO_FLUSH) == Z_STREAM_END ? 0 : -1;
+	do {
+		stream->next_out = server->plain;
+		stream->avail_out = sizeof(server->plain);
+		r = inflate(stream, Z_NO_FLUSH);
+	} while (r == Z_OK);
+	return r == Z_STREAM_END ? 0 : -1;
 }
 
 KEEP_FRAME int recover_segment(struct server *server)
@@ -68,13 +74,14 @@ KEEP_FRAME int serve_request(struct server *server)
 /* One message set, as a producer would have packed it. */
 static void pack_message_set(struct server *server)
 {
+	static unsigned char message[MESSAGE_SZ];
 	z_stream stream = { 0 };
 
-	memset(server->plain, 'm', sizeof(server->plain));
+	memset(message, 'm', sizeof(message));
 	if (deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		die("deflateInit2");
-	stream.next_in = server->plain;
-	stream.avail_in = sizeof(server->plain);
+	stream.next_in = message;
+	stream.avail_in = sizeof(message);
 	stream.next_out = server->packed;
 	stream.avail_out = sizeof(server->packed);
 	if (deflate(&stream, Z_FINISH) != Z_STREAM_END)
