@@ -7,14 +7,10 @@
  */
 #include "tests/bench/attach.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <zlib.h>
 
 #include "tests/bench/empty.skel.h"
 #include "user/base/cleanup.h"
@@ -149,19 +145,35 @@ static int attach_tracepoints(struct attach *attach, struct bpf_program *exit_mm
 	return r;
 }
 
-/* The file that inflateEnd comes from here, which is the target's, too. */
-static int attach_libz(struct attach *attach, struct bpf_program *program)
+static int find_libz(void *ctx, const struct procfs_map *map)
+{
+	struct procfs_map *libz = ctx;
+
+	if (!map->executable || !strstr(map->path, "/libz.so"))
+		return 0;
+	*libz = *map;
+	return 1;
+}
+
+/* The target's libz. */
+static int attach_libz(struct attach *attach, struct bpf_program *program, pid_t pid)
 {
 	cleanup_fd int fd = -1;
-	struct stat st;
-	Dl_info info;
+	struct procfs *procfs;
+	struct procfs_map libz;
 	int r;
 
-	if (!dladdr((void *)(uintptr_t)inflateEnd, &info))
-		return -ENOENT;
-	fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
-		return negative_errno();
+	r = procfs__new(&procfs, NULL);
+	if (r)
+		return r;
+	r = procfs__each_map(procfs, pid, find_libz, &libz);
+	if (r == 1)
+		r = procfs__open_mapped(procfs, pid, &libz, &fd);
+	else
+		r = r < 0 ? r : -ENOENT;
+	procfs__free(procfs);
+	if (r)
+		return r;
 	r = file_probes__new(&attach->probes,
 			     &(struct file_probes_opts){
 				     .program = program,
@@ -171,11 +183,11 @@ static int attach_libz(struct attach *attach, struct bpf_program *program)
 			     });
 	if (r)
 		return r;
-	r = file_probes__add(attach->probes, (uint32_t)st.st_dev, st.st_ino, fd, info.dli_fname);
+	r = file_probes__add(attach->probes, libz.dev, libz.ino, fd, "libz");
 	return r > 0 ? 0 : r ? r : -ENOENT;
 }
 
-static int attach_empty(struct attach *attach, bool stacks)
+static int attach_empty(struct attach *attach, bool stacks, pid_t pid)
 {
 	struct empty_bpf *empty = attach->empty = empty_bpf__open();
 	int r;
@@ -193,7 +205,8 @@ static int attach_empty(struct attach *attach, bool stacks)
 		r = attach_tracepoints(attach, stacks ? empty->progs.stack_exit_mmap :
 							empty->progs.empty_exit_mmap);
 	if (!r)
-		r = attach_libz(attach, stacks ? empty->progs.stack_call : empty->progs.empty_call);
+		r = attach_libz(attach, stacks ? empty->progs.stack_call : empty->progs.empty_call,
+				pid);
 	return r;
 }
 
@@ -236,7 +249,6 @@ static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
 		if (r)
 			return r < 0 ? r : -ESRCH;
 	}
-	attach->pid = pid;
 	fd = bpf_map__fd(attach->live->bpf->maps.targets);
 	if (target_flags)
 		r = bpf_map_update_elem(fd, &key, &target_flags, BPF_ANY);
@@ -249,16 +261,17 @@ int attach__switch(struct attach *attach, enum attach_what what, pid_t pid, uint
 {
 	int r = 0;
 
-	if (what != attach->what || (what == ATTACH_OURS && pid != attach->pid)) {
+	if (what != attach->what || pid != attach->pid) {
 		take_off(attach);
 		r = renew_loop(attach);
 	}
 	if (r)
 		return r;
+	attach->pid = pid;
 	if (what == ATTACH_OURS)
 		r = attach_ours(attach, pid, target_flags);
-	else if (what != ATTACH_NOTHING && what != attach->what)
-		r = attach_empty(attach, what == ATTACH_GET_STACK);
+	else if (what != ATTACH_NOTHING && !attach->empty)
+		r = attach_empty(attach, what == ATTACH_GET_STACK, pid);
 	attach->what = what;
 	if (r)
 		log_error(attach->log, "the programs cannot be attached: %s", strerror(-r));

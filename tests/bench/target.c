@@ -100,7 +100,7 @@ static __attribute__((noinline)) double measure(pair_fn pair, int depth, long n_
 	double ns[SLICES];
 
 	for (int i = 0; i < SLICES; i++)
-		ns[i] = slice(pair, depth - FIXED_FRAMES, n_pairs / SLICES);
+		ns[i] = slice(pair, depth - FIXED_FRAMES, (n_pairs + SLICES - 1) / SLICES);
 	qsort(ns, SLICES, sizeof(ns[0]), compare);
 	return ns[SLICES / 2];
 }
