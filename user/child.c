@@ -28,6 +28,7 @@ static void __attribute__((noreturn)) be_child(int gate_fd, int error_fd, char *
 	int e;
 
 	sigprocmask(SIG_SETMASK, mask, NULL);
+	signal(SIGPIPE, SIG_DFL);	/* main() ignores it, and exec would hand that on */
 	if (read(gate_fd, &go, 1) != 1)
 		_exit(127);	/* the parent gave up */
 	execvp(argv[0], argv);

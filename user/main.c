@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* Parses the command line, runs the command, leaves by one exit. */
+#include <signal.h>
 #include <stdio.h>
 
 #include "user/app.h"
@@ -13,6 +14,7 @@ int main(int argc, char **argv)
 	struct log *log = NULL;
 	int status;
 
+	signal(SIGPIPE, SIG_IGN);	/* a reader that goes away is a failed write, and is told */
 	if (log__new(&log, stderr, LOG_LEVEL_INFO))
 		return EXIT_TOOL_FAILED;
 	status = options__parse(&options, argc, argv, log);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 # Benchmarks that are programs of their own: `make bench` builds them.
 
 BENCH_SRC := $(filter-out tests/bench/bench_probes.c,$(wildcard tests/bench/bench_*.c))

@@ -6,5 +6,5 @@ set -u
 cd "$(dirname "$0")/../.." || exit 99
 bench=${UNFREED_BUILD:-build}/tests/bench
 [ "$(id -u)" -eq 0 ] || { echo 'BENCH NOT RUN: needs root'; exit 77; }
-[ -x "$bench/bench_probes" ] || { echo 'not built: run `make bench-build`'; exit 99; }
+[ -x "$bench/bench_probes" ] || { echo 'not built: make bench-build'; exit 99; }
 exec "$bench/bench_probes" 1 900 "$bench/target" "$bench/target-fp"

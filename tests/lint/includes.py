@@ -18,7 +18,7 @@ ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().paren
 BELOW = {
     "base": set(),
     "wire": {"base", "event"},
-    "model": {"base", "wire", "event"},
+    "model": {"base", "wire", "contracts"},     # rule.h: the hash that makes a stack's id
     "detect": {"base", "model", "wire", "event"},
     "sink": {"base", "wire", "model", "detect", "symbol", "event"},
     "unwind": {"base", "contracts"},
