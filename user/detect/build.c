@@ -246,6 +246,18 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 
 /* --- processes ------------------------------------------------------------------------------ */
 
+/* What regions were there before is no taking that was seen: it counts as before_attach only. */
+static void leave_out_before_attach(const struct process *p, unsigned int kind,
+				    struct report_kind *out)
+{
+	for (const struct site *site = p->sites; site; site = site->next) {
+		if (site->before_attach && site->kind == kind) {
+			out->opened -= site->opened;
+			out->closed -= site->closed;
+		}
+	}
+}
+
 static int build_kinds(const struct build *build, const struct process *p,
 		       struct report_process *out)
 {
@@ -263,6 +275,7 @@ static int build_kinds(const struct build *build, const struct process *p,
 			.closed_by_collector = k->closed_by_collector,
 			.bytes = k->bytes, .before_attach = k->before_attach,
 		};
+		leave_out_before_attach(p, i, kind);
 		if (copy_string(&kind->kind, world__kind_name(build->world, i)) < 0)
 			return -ENOMEM;
 		out->n_kinds++;

@@ -190,7 +190,7 @@ static void add_kind(struct page *page, const struct report_process *p,
 	text__add_count(&line, k->closed);
 	text__add(&line, handle ? " closed, " : " given back, ");
 	text__add_count(&line, k->open);
-	text__add(&line, handle ? " open now, " : " held, ");
+	text__add(&line, handle ? " open now, about " : " held, ");
 	text__add_size(&line, (double)k->bytes);
 	if (k->before_attach) {
 		text__add(&line, " (");
@@ -214,8 +214,12 @@ static void frame_name(struct text *out, const struct report_frame *frame)
 		text__addf(out, "[%s+0x%" PRIx64 "]", frame->module, frame->offset);
 	else
 		text__addf(out, "[0x%" PRIx64 "]", frame->offset);
-	if (frame->file && frame->line)
-		text__addf(out, " (%s:%" PRIu32 ")", frame->file, frame->line);
+	if (frame->file && frame->line) {
+		const char *slash = strrchr(frame->file, '/');
+
+		/* The folder is the builder's business; the JSON form has the whole path. */
+		text__addf(out, " (%s:%" PRIu32 ")", slash ? slash + 1 : frame->file, frame->line);
+	}
 }
 
 static size_t frame_columns(const struct report_frame *frame)
@@ -279,13 +283,44 @@ static void add_site(struct page *page, const struct report_site *site)
 		text__addf(out, "  %.0f%% of the growth", site->share * 100);
 	text__add(out, "  ");
 	add_rate(out, site->bytes_per_second);
-	text__add(out, ", ");
+	text__add(out, is_region_kind(site->kind) ? ", " : ", about ");
 	text__add_size(out, (double)site->bytes);
 	text__addf(out, " held  site %s\n", site->site[0] ? site->site : "unknown");
 	add_stack(page, site);
 	layout_add_spaces(out, 4);
 	text__add(out, "evidence: ");
 	layout_add_wrapped(out, site->evidence ? site->evidence : "", 14, 14);
+}
+
+/* Beside a leak, growth that explains nothing more is the leak's own, seen where the allocator takes
+ * memory from the system: told in one line, not with a stack each. */
+static bool is_aside(const struct page *page, const struct report_process *p,
+		     const struct report_site *site)
+{
+	return !page->opts->all_sites && p->verdict == VERDICT_LEAK &&
+	       site->verdict < VERDICT_LEAK && site->verdict > VERDICT_NONE && site->share < 0.01;
+}
+
+static void add_asides(struct page *page, const struct report_process *p)
+{
+	struct text line;
+	double bytes = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_sites; i++) {
+		if (is_aside(page, p, &p->sites[i])) {
+			bytes += (double)p->sites[i].bytes;
+			n++;
+		}
+	}
+	if (!n)
+		return;
+	text__init(&line);
+	text__addf(&line, "the allocator's own growth under it: %zu site%s, ", n, n == 1 ? "" : "s");
+	text__add_size(&line, bytes);
+	text__add(&line, " (in the JSON report)");
+	text__add(&page->text, "  ");
+	add_line(page, &line, 2);
 }
 
 static void add_process(struct page *page, const struct report_process *p)
@@ -295,12 +330,16 @@ static void add_process(struct page *page, const struct report_process *p)
 
 	add_headline(page, p);
 	add_facts(page, p);
-	for (size_t i = 0; i < p->n_kinds; i++)
-		add_kind(page, p, &p->kinds[i]);
+	for (size_t i = 0; i < p->n_kinds; i++) {
+		/* What was there before and did not move is no news. */
+		if (p->kinds[i].opened || p->kinds[i].closed || page->opts->all_sites)
+			add_kind(page, p, &p->kinds[i]);
+	}
 	for (size_t i = 0; i < p->n_sites; i++) {
-		if (p->sites[i].verdict >= least)
+		if (p->sites[i].verdict >= least && !is_aside(page, p, &p->sites[i]))
 			add_site(page, &p->sites[i]);
 	}
+	add_asides(page, p);
 	if (p->n_sites_left_out) {
 		text__add(out, "  ");
 		text__add_count(out, p->n_sites_left_out);
