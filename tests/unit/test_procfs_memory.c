@@ -89,6 +89,13 @@ static void test_v1(void **state)
 	check_limit(&m, EV_LIMIT_RLIMIT_AS, NONE, NONE);
 	check_limit(&m, EV_LIMIT_HOST, 400 * 1024, 1000 * 1024);
 
+	proc_tree__write(&tree, "sys/fs/cgroup/the memory/docker/" ID "/memory.limit_in_bytes",
+			 "9223372036854771712\n", 20);
+	proc_tree__write(&tree, "sys/fs/cgroup/the memory/docker/memory.limit_in_bytes",
+			 "9223372036854771712\n", 20);
+	assert_int_equal(procfs__memory(procfs, 77, false, &m), 0);
+	check_limit(&m, EV_LIMIT_CGROUP_MAX, NONE, NONE);
+
 	assert_int_equal(procfs__memory(procfs, 2, true, &m), PROCFS_NO_MEMORY);
 	check_limit(&m, EV_LIMIT_HOST, NONE, NONE);
 	assert_int_equal(procfs__memory(procfs, 79, true, &m), PROCFS_NO_MEMORY);

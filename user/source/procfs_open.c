@@ -11,7 +11,9 @@
  * there, overlayfs one per layer. The same kernel function fills in both columns for every process,
  * so in doubt the file is mapped here for a moment, and our own map file tells its numbers.
  *
- * A file on FUSE whose server does not answer can hold us in open(); so can a dead NFS server.
+ * A file on FUSE whose server does not answer can hold us in open(); so can a dead NFS server. Of
+ * FUSE, the kernel lets only the mounting user in, root included, unless the host's administrator
+ * permits allow_other in /etc/fuse.conf.
  */
 #include <errno.h>
 #include <fcntl.h>
