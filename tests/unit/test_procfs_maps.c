@@ -499,7 +499,7 @@ static void test_open_no_regular_file(void **state)
 
 static void test_fs_magic(void **state)
 {
-	struct procfs *procfs = real();
+	struct procfs *procfs;
 	struct wanted wanted;
 	uint32_t magic;
 	void *p;
@@ -507,6 +507,7 @@ static void test_fs_magic(void **state)
 
 	if (geteuid())
 		skip();
+	procfs = real();
 	fd = memfd_create("test", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
