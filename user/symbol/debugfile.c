@@ -43,14 +43,6 @@ int open_regular(const char *path)
 	return r < 0 ? negative_errno() : r;
 }
 
-/* Only root can write it: no regular user can change it while we read. */
-static bool is_roots_own(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && st.st_uid == 0 && !(st.st_mode & (S_IWGRP | S_IWOTH));
-}
-
 static bool same_build_id(int fd, const uint8_t *id, size_t id_sz)
 {
 	cleanup_elf_file struct elf_file *file = NULL;
@@ -206,21 +198,16 @@ static int ask_servers(const uint8_t *id, size_t id_sz, int *out)
 	return 0;
 }
 
-int debugfile__find(const struct elf_file *file, const char *path, int *fd, bool *is_trusted)
+int debugfile__find(const struct elf_file *file, const char *path, int *fd)
 {
 	uint8_t id[ELF_BUILD_ID_MAX];
 	size_t id_sz = elf_file__build_id(file, id);
 	int r;
 
-	*is_trusted = false;
-	if (!find_by_build_id(id, id_sz, fd)) {
-		*is_trusted = is_roots_own(*fd);
+	if (!find_by_build_id(id, id_sz, fd))
 		return 0;
-	}
 	r = find_by_link(file, path, id, id_sz, fd);
-	if (r > 0 || r == -EBADMSG) {
+	if (r > 0 || r == -EBADMSG)
 		r = ask_servers(id, id_sz, fd);
-		*is_trusted = !r && is_roots_own(*fd);
-	}
 	return r;
 }

@@ -17,10 +17,9 @@ int open_regular(const char *path);
  * .gnu_debuglink beside `path` (may be NULL), in .debug beside it, and in /usr/lib/debug; and, when
  * DEBUGINFOD_URLS is set in the environment, at these servers, which can take seconds. What is
  * found has the same build-id, or where the file has none, the checksum of the link.
- * Returns 0 with *fd, the caller's to close, and whether nobody but root can change it (never
- * believed of one found by its link); 1: there is none; -errno.
+ * Returns 0 with *fd, the caller's to close; 1: there is none; -errno.
  */
-int debugfile__find(const struct elf_file *file, const char *path, int *fd, bool *is_trusted);
+int debugfile__find(const struct elf_file *file, const char *path, int *fd);
 
 /* Unpacks .gnu_debugdata into memory. 0 with *fd, the caller's to close, and the bytes it holds; 1:
  * there is none, or it cannot be unpacked here; -EBADMSG, -ENOMEM, -errno. */

@@ -27,7 +27,7 @@ static bool range_fits(uint64_t start, uint64_t len, uint64_t limit)
 	return !__builtin_add_overflow(start, len, &end) && end <= limit;
 }
 
-static int read_exactly(int fd, uint64_t offset, void *buf, size_t sz)
+int elf_read(int fd, uint64_t offset, void *buf, size_t sz)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -95,12 +95,12 @@ static int check_header(int fd)
 	uint64_t n;
 	int r;
 
-	r = read_exactly(fd, 0, ehdr.ident, SELFMAG);
+	r = elf_read(fd, 0, ehdr.ident, SELFMAG);
 	if (r)
 		return r == -EBADMSG ? 1 : r;
 	if (memcmp(ehdr.ident, ELFMAG, SELFMAG))
 		return 1;
-	r = read_exactly(fd, 0, ehdr.ident, sizeof(ehdr.e32));
+	r = elf_read(fd, 0, ehdr.ident, sizeof(ehdr.e32));
 	if (r)
 		return r;
 	is_64 = ehdr.ident[EI_CLASS] == ELFCLASS64;
@@ -109,13 +109,13 @@ static int check_header(int fd)
 	if (ehdr.ident[EI_DATA] != (__BYTE_ORDER == __LITTLE_ENDIAN ? ELFDATA2LSB : ELFDATA2MSB))
 		return 1;
 	if (is_64)
-		r = read_exactly(fd, 0, &ehdr, sizeof(ehdr.e64));
+		r = elf_read(fd, 0, &ehdr, sizeof(ehdr.e64));
 	if (r)
 		return r;
 	if ((is_64 ? ehdr.e64.e_shnum : ehdr.e32.e_shnum) ||
 	    (is_64 ? ehdr.e64.e_shoff : ehdr.e32.e_shoff) == 0)
 		return 0;
-	r = read_exactly(fd, is_64 ? ehdr.e64.e_shoff : ehdr.e32.e_shoff, &first,
+	r = elf_read(fd, is_64 ? ehdr.e64.e_shoff : ehdr.e32.e_shoff, &first,
 			 is_64 ? sizeof(first.s64) : sizeof(first.s32));
 	if (r)
 		return r;
@@ -208,7 +208,7 @@ int elf_file__read(const struct elf_file *file, uint64_t offset, void *buf, size
 {
 	if (!range_fits(offset, sz, file->size))
 		return -EBADMSG;
-	return read_exactly(file->fd, offset, buf, sz);
+	return elf_read(file->fd, offset, buf, sz);
 }
 
 int elf_read_name(int fd, uint64_t names_offset, uint64_t names_sz, uint64_t at, char *buf,
@@ -223,7 +223,7 @@ int elf_read_name(int fd, uint64_t names_offset, uint64_t names_sz, uint64_t at,
 	for (n = sz < 128 ? sz : 128;; n = sz) {
 		if (n > names_sz - at)
 			n = names_sz - at;
-		r = read_exactly(fd, names_offset + at, buf, n);
+		r = elf_read(fd, names_offset + at, buf, n);
 		if (r)
 			return r;
 		if (memchr(buf, '\0', n))
@@ -304,8 +304,8 @@ int elf_file__section(const struct elf_file *file, size_t index, GElf_Shdr *out)
 	return 0;
 }
 
-int elf_file__find_section(const struct elf_file *file, uint32_t type, const char *name,
-			   GElf_Shdr *out)
+int elf_file__find_section_index(const struct elf_file *file, uint32_t type, const char *name,
+				 size_t *index)
 {
 	GElf_Shdr names = {0}, shdr;
 	size_t n, names_index;
@@ -323,13 +323,23 @@ int elf_file__find_section(const struct elf_file *file, uint32_t type, const cha
 			return -EBADMSG;
 		if (type != SHT_NULL && shdr.sh_type != type)
 			continue;
-		if (name && (elf_read_name(file->fd, names.sh_offset, names.sh_size, shdr.sh_name, found,
-					   sizeof(found)) ||
+		if (name && (elf_read_name(file->fd, names.sh_offset, names.sh_size, shdr.sh_name,
+					   found, sizeof(found)) ||
 			     strcmp(found, name)))
 			continue;
-		return elf_file__section(file, i, out);
+		*index = i;
+		return 0;
 	}
 	return 1;
+}
+
+int elf_file__find_section(const struct elf_file *file, uint32_t type, const char *name,
+			   GElf_Shdr *out)
+{
+	size_t index;
+	int r = elf_file__find_section_index(file, type, name, &index);
+
+	return r ? r : elf_file__section(file, index, out);
 }
 
 bool elf_is_function(const GElf_Sym *symbol)

@@ -62,6 +62,7 @@ int elf_file__offset_of(const struct elf_file *file, uint64_t vaddr, bool execut
 size_t elf_file__build_id(const struct elf_file *file, uint8_t id[ELF_BUILD_ID_MAX]);
 
 /* Reads exactly sz bytes; -EBADMSG when the file is shorter. */
+int elf_read(int fd, uint64_t offset, void *buf, size_t sz);
 int elf_file__read(const struct elf_file *file, uint64_t offset, void *buf, size_t sz);
 /* A terminated string of less than sz bytes at `at` in the string table that has names_sz bytes
  * from names_offset on; 1: it is empty or too long; -EBADMSG: it lies outside. Needs no elf_file,
@@ -74,6 +75,8 @@ int elf_file__section(const struct elf_file *file, size_t index, GElf_Shdr *out)
 /* The first of that type (SHT_NULL: any) and name (NULL: any); 1: there is none. */
 int elf_file__find_section(const struct elf_file *file, uint32_t type, const char *name,
 			   GElf_Shdr *out);
+int elf_file__find_section_index(const struct elf_file *file, uint32_t type, const char *name,
+				 size_t *index);
 
 /* Non-zero ends the walk and is returned by it. */
 typedef int (*elf_symbol_entry_fn)(void *ctx, const GElf_Sym *symbol);

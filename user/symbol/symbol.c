@@ -5,9 +5,8 @@
  *     least recently used is forgotten, and found again by its path and build-id while that leads
  *     to it;
  *   - what was learnt from all of them takes at most max_bytes: the least recently used file loses
- *     its tables first, but keeps its descriptor, so that it can learn again. The file in use keeps
- *     its functions, which are bounded by max_bytes too, but not its answers;
- *   - DWARF is open for MAX_LINES files; libdw's memory cannot be measured;
+ *     its tables first, but keeps its descriptor, so that it can learn again. The file in use loses
+ *     its answers, and if it is too large even so, everything it learnt;
  *   - files that are no use are remembered, so that they are not opened again and again, up to
  *     MAX_UNUSABLE.
  *
@@ -32,7 +31,6 @@
 #define DEFAULT_MAX_FILES 256
 #define DEFAULT_MAX_BYTES (64u << 20)
 #define MAX_UNUSABLE 4096
-#define MAX_LINES 4
 
 struct list {
 	struct symbol_file *newest, *oldest;
@@ -277,22 +275,20 @@ static int find_file(struct symbolizer *symbolizer, const struct symbol_query *q
 static void keep_bounds(struct symbolizer *symbolizer, struct symbol_file *current)
 {
 	struct symbol_file *file;
-	size_t n_lines = 0;
 
-	for (file = symbolizer->kept.newest; file; file = file->older)
-		if (file->lines && ++n_lines > MAX_LINES)
-			symbol_file__drop_lines(file);
 	for (file = symbolizer->kept.oldest;
 	     file != current && symbolizer->bytes > symbolizer->max_bytes; file = file->newer) {
 		symbolizer->bytes -= symbol_file__bytes(file);
 		symbol_file__drop(file);
 		symbolizer->bytes += symbol_file__bytes(file);
 	}
-	if (symbolizer->bytes > symbolizer->max_bytes) {
-		symbolizer->bytes -= symbol_file__bytes(current);
-		symbol_file__drop_answers(current);
-		symbolizer->bytes += symbol_file__bytes(current);
-	}
+	if (symbolizer->bytes <= symbolizer->max_bytes)
+		return;
+	symbolizer->bytes -= symbol_file__bytes(current);
+	symbol_file__drop_answers(current);
+	if (symbol_file__bytes(current) > symbolizer->max_bytes)
+		symbol_file__drop(current);
+	symbolizer->bytes += symbol_file__bytes(current);
 }
 
 static int copy_answer(const struct answer *answer, struct symbol *out)

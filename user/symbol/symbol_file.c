@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * A file is loaded at its first question: segments, .dynsym, and the first .symtab there is among
+ * Of the memory that all files may take, one file's functions may take half and its lines the other
+ * half; more is left out. A file is loaded at its first question: segments, .dynsym, and the first .symtab there is among
  * its own, its debug file's and the one in .gnu_debugdata. The debug file is looked for when the
  * file lacks .symtab or DWARF. A broken table leaves what could be read; it is noted once and is
  * never an error.
  *
- * Lines come from the DWARF of the file itself, else of its debug file.
+ * Lines come from the file's own line tables, else from its debug file's.
  */
 #include "user/symbol/symbol_file.h"
 
@@ -85,15 +86,10 @@ void symbol_file__drop_answers(struct symbol_file *file)
 	file->answers_bytes = 0;
 }
 
-void symbol_file__drop_lines(struct symbol_file *file)
-{
-	file->lines = lines__free(file->lines);
-}
-
 void symbol_file__drop(struct symbol_file *file)
 {
 	symbol_file__drop_answers(file);
-	symbol_file__drop_lines(file);
+	file->lines = lines__free(file->lines);
 	file->symtab = symtab__free(file->symtab);
 	free(file->segments);
 	file->segments = NULL;
@@ -109,7 +105,8 @@ size_t symbol_file__bytes(const struct symbol_file *file)
 {
 	return file->answers_bytes + table__bytes(&file->answers) + file->memfd_bytes +
 	       file->n_segments * sizeof(*file->segments) +
-	       (file->symtab ? symtab__bytes(file->symtab) : 0);
+	       (file->symtab ? symtab__bytes(file->symtab) : 0) +
+	       (file->lines ? lines__bytes(file->lines) : 0);
 }
 
 static const char *name_of(const struct symbol_file *file)
@@ -120,7 +117,7 @@ static const char *name_of(const struct symbol_file *file)
 static int add_table(struct symbol_file *file, const struct elf_file *elf, uint32_t type,
 		     size_t max_bytes, struct log *log)
 {
-	int r = symtab__add(file->symtab, elf, type, max_bytes / BYTES_PER_FUNCTION);
+	int r = symtab__add(file->symtab, elf, type, max_bytes / 2 / BYTES_PER_FUNCTION);
 
 	if (r < 0 && r != -ENOMEM) {
 		log_info(log, "%s: a broken %s, some names will be missing", name_of(file),
@@ -148,9 +145,9 @@ static int load_debug(struct symbol_file *file, const struct elf_file *elf, size
 	GElf_Shdr section;
 	int r;
 
-	if (file->has_symtab && !elf_file__find_section(elf, SHT_PROGBITS, ".debug_info", &section))
+	if (file->has_symtab && !elf_file__find_section(elf, SHT_PROGBITS, ".debug_line", &section))
 		return 0;
-	r = debugfile__find(elf, file->path, &file->debug_fd, &file->is_debug_trusted);
+	r = debugfile__find(elf, file->path, &file->debug_fd);
 	if (r == -ENOMEM)
 		return r;
 	if (file->has_symtab)
@@ -181,7 +178,7 @@ static int load(struct symbol_file *file, size_t max_bytes, struct log *log)
 	if (r)
 		return r;
 	file->is_loaded = true;
-	file->has_lines = true;
+	file->has_lines = true;		/* until they are looked for */
 	r = elf_file__open(&elf, file->fd);
 	if (r)		/* it was fine when it was registered: it has changed since */
 		return r == -ENOMEM ? r : 0;
@@ -219,28 +216,29 @@ static void note_nameless(struct symbol_file *file, struct log *log)
 		 name_of(file), id);
 }
 
-static int find_line(struct symbol_file *file, uint64_t vaddr, struct answer *answer)
+/* 0, found or not, or -ENOMEM. */
+static int find_line(struct symbol_file *file, uint64_t vaddr, size_t max_bytes,
+		     struct answer *answer)
 {
 	int r;
 
 	if (!file->has_lines)
 		return 0;
-	if (file->lines && lines__is_worn(file->lines))
-		symbol_file__drop_lines(file);
 	if (!file->lines) {
-		r = lines__new(&file->lines, file->fd, false);
+		r = lines__new(&file->lines, file->fd, max_bytes / 2);
 		if (r && r != -ENOMEM && file->debug_fd >= 0)
-			r = lines__new(&file->lines, file->debug_fd, file->is_debug_trusted);
+			r = lines__new(&file->lines, file->debug_fd, max_bytes / 2);
 		if (r) {
 			file->has_lines = false;
 			return r == -ENOMEM ? r : 0;
 		}
 	}
 	r = lines__find(file->lines, vaddr, &answer->file, &answer->line);
-	return r < 0 ? r : 0;
+	return r == -ENOMEM ? r : 0;
 }
 
-static int look_up(struct symbol_file *file, struct log *log, struct answer *answer)
+static int look_up(struct symbol_file *file, size_t max_bytes, struct log *log,
+		   struct answer *answer)
 {
 	char name[ELF_NAME_MAX];
 	uint64_t vaddr;
@@ -258,7 +256,7 @@ static int look_up(struct symbol_file *file, struct log *log, struct answer *ans
 	} else {
 		note_nameless(file, log);
 	}
-	return find_line(file, vaddr, answer);
+	return find_line(file, vaddr, max_bytes, answer);
 }
 
 int symbol_file__ask(struct symbol_file *file, uint64_t offset, size_t max_bytes, struct log *log,
@@ -279,7 +277,7 @@ int symbol_file__ask(struct symbol_file *file, uint64_t offset, size_t max_bytes
 			return r;
 		}
 	}
-	r = look_up(file, log, &answer);
+	r = look_up(file, max_bytes, log, &answer);
 	entry = r ? NULL : table__insert(&file->answers, &offset, NULL);
 	if (!entry) {
 		free(answer.function);

@@ -38,14 +38,13 @@ struct symbol_file {
 	/* Learnt: */
 	bool is_loaded;
 	int debug_fd;			/* the separate debug file, or unpacked .gnu_debugdata; or -1 */
-	bool is_debug_trusted;		/* see debugfile.h */
 	bool has_symtab;		/* more than .dynsym */
 	bool has_lines;			/* not known to have none */
 	size_t memfd_bytes;		/* of unpacked .gnu_debugdata */
 	struct elf_segment *segments;
 	size_t n_segments;
 	struct symtab *symtab;
-	struct lines *lines;		/* opened when a line is asked for */
+	struct lines *lines;
 	struct table answers;		/* struct answer by offset */
 	size_t answers_bytes;		/* of their strings */
 };
@@ -70,7 +69,6 @@ int symbol_file__ask(struct symbol_file *file, uint64_t offset, size_t max_bytes
 		     const struct answer **out);
 
 void symbol_file__drop_answers(struct symbol_file *file);
-void symbol_file__drop_lines(struct symbol_file *file);
 void symbol_file__drop(struct symbol_file *file);	/* all that was learnt */
 size_t symbol_file__bytes(const struct symbol_file *file);	/* of what was learnt */
 

@@ -39,6 +39,7 @@ struct symtab {
 	size_t n, capacity;
 	struct names tables[MAX_TABLES];
 	size_t n_tables;
+	bool has_symtab;		/* so every function is here, also the local ones */
 	bool is_cut;
 };
 
@@ -137,6 +138,8 @@ int symtab__add(struct symtab *symtab, const struct elf_file *file, uint32_t typ
 	symtab->tables[symtab->n_tables++] =
 		(struct names){ file->fd, strings.sh_offset, strings.sh_size };
 	r = elf_file__each_symbol(file, &symbols, add_function, &adding);
+	if (r >= 0 && type == SHT_SYMTAB)
+		symtab->has_symtab = true;
 	return r > 0 ? 0 : r;
 }
 
@@ -161,7 +164,7 @@ void symtab__finish(struct symtab *symtab)
 			next = f[i + 1].vaddr;
 		if (!f[i].is_guess)
 			continue;
-		if (symtab->is_cut)
+		if (symtab->is_cut || !symtab->has_symtab)
 			f[i].size = 0;
 		else if (next > f[i].vaddr && next - f[i].vaddr < f[i].size)
 			f[i].size = next - f[i].vaddr;

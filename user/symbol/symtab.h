@@ -9,7 +9,8 @@
  * Which name an address gets:
  *   1. of the functions whose [start, start + size) holds it, the one that starts last;
  *   2. if there is none, the last function of unknown size before it (hand-written assembly), up to
- *      the next function or the end of its section;
+ *      the next function or the end of its section; not where only .dynsym is left, since what
+ *      follows may then be a local function, and a wrong name is worse than none;
  *   3. of several names for one start: global or weak before local (libc's public names are weak),
  *      then the fewest leading underscores (mmap, not __mmap), then the shortest, then the first in
  *      the alphabet.
