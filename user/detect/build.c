@@ -19,6 +19,8 @@
 #include "user/detect/state.h"
 #include "user/detect/verdict.h"
 
+#define WORTH_TELLING (1 << 20)	/* bytes that a process of a host took and holds */
+
 #define MAX_SITES_DEFAULT 20
 
 /* What the parts of one building share. */
@@ -246,7 +248,7 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 
 /* --- processes ------------------------------------------------------------------------------ */
 
-/* What regions were there before is no taking that was seen: it counts as before_attach only. */
+/* What was there before is no taking that was seen: it counts as before_attach only. */
 static void leave_out_before_attach(const struct process *p, unsigned int kind,
 				    struct report_kind *out)
 {
@@ -254,6 +256,8 @@ static void leave_out_before_attach(const struct process *p, unsigned int kind,
 		if (site->before_attach && site->kind == kind) {
 			out->opened -= site->opened;
 			out->closed -= site->closed;
+			out->open -= site->open;
+			out->bytes -= site->bytes;
 		}
 	}
 }
@@ -321,6 +325,21 @@ static int compare_processes(const void *a, const void *b)
 	return x->pid > y->pid ? 1 : x->pid < y->pid ? -1 : 0;
 }
 
+/* Of a whole host: who is suspected, who uses handles, and who took memory and holds it. */
+static bool is_worth_telling(const struct tracked *tracked)
+{
+	const struct process *p = tracked->process;
+	uint64_t bytes = 0;
+
+	for (unsigned int i = KIND_PAIR_0; i < N_KINDS; i++)
+		if (p->kinds[i].opened)
+			return true;
+	for (const struct site *site = p->sites; site; site = site->next)
+		if (!site->before_attach && site->kind != KIND_RESERVED && site->kind != KIND_FILE)
+			bytes += site->bytes;	/* files: every program maps its libraries */
+	return tracked->verdict > VERDICT_NONE || bytes >= WORTH_TELLING;
+}
+
 static int build_processes(const struct build *build)
 {
 	struct report *report = build->report;
@@ -339,7 +358,7 @@ static int build_processes(const struct build *build)
 		/* Appeared after the last check: there is no verdict to report. */
 		if (!tracked)
 			continue;
-		if (build->facts->whole_system && tracked->verdict == VERDICT_NONE)
+		if (build->facts->whole_system && !is_worth_telling(tracked))
 			continue;
 		report->n_processes++;
 		r = build_process(build, tracked, &report->processes[report->n_processes - 1]);
