@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 	if (log__new(&log, stderr, LOG_LEVEL_INFO))
 		return EXIT_TOOL_FAILED;
 	status = options__parse(&options, argc, argv, log);
+	if (options.verbose)
+		log__set_level(log, LOG_LEVEL_DEBUG);
 	if (!status)
 		status = app__run(&options, log);
 	options__fini(&options);

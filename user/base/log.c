@@ -48,6 +48,11 @@ int log__new(struct log **out, FILE *stream, enum log_level level)
 	return 0;
 }
 
+void log__set_level(struct log *log, enum log_level level)
+{
+	log->level = level;
+}
+
 /* Bytes of `line` that fill at most one row, without splitting a character. */
 static size_t fitting_bytes(const struct log *log, const char *line)
 {

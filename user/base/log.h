@@ -18,6 +18,7 @@ struct log;
 /* Writes to `stream` (borrowed) what is at most `level`. Returns 0 or -ENOMEM. */
 int log__new(struct log **out, FILE *stream, enum log_level level);
 struct log *log__free(struct log *log);
+void log__set_level(struct log *log, enum log_level level);
 
 /* While a progress line stands on the terminal, the logger clears it before it writes. */
 void log__set_progress(struct log *log, const char *line);	/* NULL: none any more */

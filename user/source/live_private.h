@@ -107,6 +107,8 @@ uint64_t live_mapping_len(struct live *live, struct watched *p, uint64_t addr);
 void live_look_at_exe(struct live *live, struct watched *p);
 /* Probes what a running process has mapped, without watching it. 0 or -ENOMEM. */
 int live_probe_process(struct live *live, pid_t pid);
+/* The path of an open file as the kernel sees it, into PATH_MAX bytes; "" when it does not tell. */
+void live_path_of(int fd, char *path);
 void live_probe_path(struct live *live, const char *path);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
 

@@ -9,6 +9,7 @@
 #include "user/source/live_private.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -137,10 +138,21 @@ static int remember_code(struct watched *p, const struct procfs_map *map)
 					   });
 }
 
+void live_path_of(int fd, char *path)
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+}
+
 /* Probes the file behind an executable mapping unless it was looked at before. */
 static int probe_mapping(struct live *live, pid_t pid, const struct procfs_map *map)
 {
 	cleanup_fd int fd = -1;
+	char path[PATH_MAX];
 	int r;
 
 	if (!map->executable || !map->ino || file_probes__knows(live->probes, map->dev, map->ino))
@@ -148,7 +160,8 @@ static int probe_mapping(struct live *live, pid_t pid, const struct procfs_map *
 	r = procfs__open_mapped(live->procfs, pid, map, &fd);
 	if (r)
 		return r == -ENOMEM ? r : 0;	/* changed meanwhile, or no regular file */
-	r = file_probes__add(live->probes, map->dev, map->ino, fd, map->path);
+	live_path_of(fd, path);
+	r = file_probes__add(live->probes, map->dev, map->ino, fd, path);
 	return r < 0 ? r : 0;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "user/source/live_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -158,10 +159,9 @@ static int announce_file(struct live *live, uint32_t tgid, const struct unwind_m
 	struct announced_file key = { .ino = map->ino, .dev = map->dev };
 	uint8_t build_id[EV_BUILD_ID_MAX];
 	struct ev_file *ev = (struct ev_file *)live->buffer;
-	char link[64], path[4096];
+	char path[PATH_MAX];
 	size_t id_sz, sz;
 	bool is_new;
-	ssize_t n;
 	int fd, r;
 
 	if (!table__insert(&live->announced, &key, &is_new))
@@ -173,9 +173,7 @@ static int announce_file(struct live *live, uint32_t tgid, const struct unwind_m
 		table__remove(&live->announced, &key);	/* another process may show it */
 		return 0;
 	}
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	path[n > 0 ? n : 0] = '\0';
+	live_path_of(fd, path);
 	id_sz = elf_build_id(fd, build_id);
 	sz = ev_write_file(live->buffer, sizeof(live->buffer), build_id, id_sz, path);
 	r = symbolizer__add(live->opts.symbolizer, map->dev, map->ino, fd, path);
