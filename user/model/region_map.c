@@ -19,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_MAX 128
-#define CHUNK_STEP 16
+#define CHUNK_MAX 64
+#define CHUNK_STEP 8
 #define DIRECTORY_MIN 4
 
 struct region_chunk {
