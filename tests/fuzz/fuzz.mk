@@ -22,7 +22,10 @@ FUZZ_SRC_cfi := $(FUZZ_SRC_walk)
 FUZZ_LIBS_walk = $(call pkg,--libs,libdw libelf)
 FUZZ_LIBS_cfi = $(FUZZ_LIBS_walk)
 FUZZ_SRC_elf := $(wildcard user/base/*.c user/symbol/*.c)
-FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty
+FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty -lm
+FUZZ_SRC_lines := user/symbol/line_program.c
+FUZZ_SRC_demangle := user/symbol/demangle.c user/base/text.c
+FUZZ_LIBS_demangle = -liberty -lm
 FUZZ_SRC_maps := $(addprefix user/source/,procfs.c procfs_maps.c cgroup.c)
 FUZZ_SRC_cgroup := $(FUZZ_SRC_maps) user/source/cgroup_unit.c
 

@@ -80,24 +80,24 @@ static inline bool write_file(const struct folder *folder, const char *name, con
 	return f && fputs(text, f) >= 0;
 }
 
-/* A library of every kind of symbol: `alpha` to `delta`, `outer` with a PLT call, DWARF, a build-id.
+/* A library of every kind of symbol, with a PLT call in `outer`, line tables and a build-id.
  * False: there is no compiler. */
 static inline bool build_library(const struct folder *folder)
 {
 	static const char source[] =
 		"#include <stdlib.h>\n"
 		"int counter;\n"
-		"__attribute__((noinline)) static int hidden(int x) { counter += x; return x * 3; }\n"
+		"__attribute__((noinline)) static int hidden(int x) { return (counter += x) * 3; }\n"
 		"int alpha(int x) { return hidden(x) + 1; }\n"
 		"int _alpha_alias(int x) __attribute__((alias(\"alpha\")));\n"
 		"int weak_name(int x) __attribute__((weak, alias(\"beta\")));\n"
 		"int beta(int x) { return hidden(x + 1) * 7; }\n"
 		"void *outer(unsigned long n) { void *p = malloc(n); counter++; return p; }\n"
-		"asm(\".text\\n.globl raw\\n.type raw, @function\\nraw: nop; nop; nop; nop\\n ret\\n\"\n"
+		"asm(\".text\\n.globl raw\\n.type raw, @function\\nraw: nop; nop; nop; nop; ret\\n\"\n"
 		"    \".globl raw2\\n.type raw2, @function\\nraw2: nop; nop\\n ret\\n\");\n";
 
 	return write_file(folder, "lib.c", source) &&
-	       run(folder, "cc -O1 -g -fPIC -shared -fno-plt -fplt -Wl,--build-id=sha1 -o lib.so lib.c");
+	       run(folder, "cc -O1 -g -fPIC -shared -Wl,--build-id=sha1 -o lib.so lib.c");
 }
 
 struct wanted {
@@ -122,6 +122,9 @@ static inline int match_wanted(void *ctx, const struct elf_symbol *symbol)
 static inline size_t find_symbol(int fd, const char *name, struct elf_symbol *out)
 {
 	struct wanted wanted = { .name = name };
+
+	if (out)
+		*out = (struct elf_symbol){0};
 
 	assert_int_equal(elf_symbols__each(fd, match_wanted, &wanted), 0);
 	if (wanted.n && out)

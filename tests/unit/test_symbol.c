@@ -40,7 +40,9 @@ static void check_function(struct symbolizer *s, const struct symbol_query *quer
 
 static struct symbol_query query_of(const struct place *place)
 {
-	return (struct symbol_query){ .dev = place->dev, .ino = place->ino, .offset = place->offset };
+	return (struct symbol_query){
+		.dev = place->dev, .ino = place->ino, .offset = place->offset
+	};
 }
 
 enum { FUNCTION_LINE = __LINE__ + 1 };

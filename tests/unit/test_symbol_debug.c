@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * Names and lines of a stripped library from what was split off it: by debuglink, with build-id and
- * with checksum alone, by build-id in /usr/lib/debug (a real one, if the machine has any), and from
- * .gnu_debugdata; and from a debuginfod server, which here is a folder. Skipped without a compiler and binutils.
+ * with checksum alone, by build-id in /usr/lib/debug (a real one, if the machine has any), from
+ * .gnu_debugdata, and from a debuginfod server, which here is a folder. Skipped without a compiler
+ * and binutils.
  */
 #include "tests/unit/symbol_files.h"
 
@@ -43,14 +44,15 @@ static void test_debuglink(void **state)
 {
 	const struct folder *folder = *state;
 
-	assert_true(run(folder, "objcopy --only-keep-debug lib.so lib.debug && cp lib.so split.so && "
-				"strip split.so && objcopy --add-gnu-debuglink=lib.debug split.so"));
+	assert_true(run(folder, "objcopy --only-keep-debug lib.so lib.debug && "
+				"strip -o split.so lib.so && "
+				"objcopy --add-gnu-debuglink=lib.debug split.so"));
 	check_hidden(folder, "split.so", true, true);
 	assert_true(run(folder, "mkdir -p .debug && mv lib.debug .debug/"));
 	check_hidden(folder, "split.so", true, true);
 
 	/* Another build under that name, and no ELF at all. */
-	assert_true(run(folder, "cc -O2 -g -fPIC -shared -DX=1 -Wl,--build-id=sha1 -o other.so lib.c && "
+	assert_true(run(folder, "cc -O2 -g -fPIC -shared -Wl,--build-id=sha1 -o other.so lib.c && "
 				"objcopy --only-keep-debug other.so .debug/lib.debug"));
 	check_hidden(folder, "split.so", false, false);
 	assert_true(run(folder, "echo no ELF >.debug/lib.debug"));
@@ -116,14 +118,15 @@ static void test_debugdata(void **state)
 				"objcopy --add-section .gnu_debugdata=mini.xz mini.so"));
 	check_hidden(folder, "mini.so", true, false);
 	/* Cut short, other bytes, and more than we unpack. */
-	assert_true(run(folder, "head -c 200 mini.xz >cut.xz && cp lib.so cut.so && strip cut.so && "
+	assert_true(run(folder, "head -c 200 mini.xz >cut.xz && strip -o cut.so lib.so && "
 				"objcopy --add-section .gnu_debugdata=cut.xz cut.so"));
 	check_hidden(folder, "cut.so", false, false);
 	assert_true(run(folder, "cp lib.so nox.so && strip nox.so && "
 				"objcopy --add-section .gnu_debugdata=lib.c nox.so"));
 	check_hidden(folder, "nox.so", false, false);
-	assert_true(run(folder, "head -c 200M /dev/zero | xz -1 >bomb.xz && cp lib.so bomb.so && "
-				"strip bomb.so && objcopy --add-section .gnu_debugdata=bomb.xz bomb.so"));
+	assert_true(run(folder, "head -c 200M /dev/zero | xz -1 >bomb.xz && "
+				"strip -o bomb.so lib.so && "
+				"objcopy --add-section .gnu_debugdata=bomb.xz bomb.so"));
 	check_hidden(folder, "bomb.so", false, false);
 }
 

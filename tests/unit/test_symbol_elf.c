@@ -10,7 +10,7 @@
 #include <elf.h>
 #include <zlib.h>
 
-#define MAX_SECONDS 100		/* for all of the broken files, sanitizers and a slow machine included */
+#define MAX_SECONDS 100		/* for all the broken files, with sanitizers on a slow machine */
 
 static void test_each(void **state)
 {
@@ -146,7 +146,7 @@ static void test_plt(void **state)
 }
 #endif
 
-/* --- broken files ------------------------------------------------------------------------------ */
+/* --- broken files ---------------------------------------------------------------------------- */
 
 struct image {
 	uint8_t *bytes;

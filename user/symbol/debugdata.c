@@ -67,7 +67,7 @@ int debugdata__unpack(const struct elf_file *file, int *fd, size_t *sz)
 	r = elf_file__read(file, section.sh_offset, packed, section.sh_size);
 	if (r)
 		return r;
-	/* How much it will be is unknown: room for the most, of which only what is used is taken. */
+	/* How much it will be is unknown: room for the most, and only what is used is taken. */
 	unpacked = mmap(NULL, MAX_UNPACKED_SZ, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (unpacked == MAP_FAILED)

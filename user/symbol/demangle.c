@@ -12,8 +12,8 @@
  * letters. So the input is bounded, the depth is libiberty's (DMGL_NO_RECURSE_LIMIT is never
  * given), and when the text passes its bound we leave by longjmp(), since a callback cannot stop
  * the demangler otherwise. That is safe where libiberty works on its stack: in all of C++ and
- * legacy Rust. Decoding a non-ASCII identifier of Rust v0 allocates; a bomb that goes off in exactly
- * that call loses those at most 16 KB.
+ * legacy Rust. Decoding a non-ASCII identifier of Rust v0 allocates; a bomb that goes off in
+ * exactly that call loses those at most 16 KB.
  */
 #include "user/symbol/symbol.h"
 

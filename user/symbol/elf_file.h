@@ -54,7 +54,7 @@ static inline void cleanup_elf_file_fn(struct elf_file **file)
  * hold it, the executable one counts. */
 int elf_segments__vaddr_of(const struct elf_segment *segments, size_t n_segments, uint64_t offset,
 			   uint64_t *vaddr);
-/* And back; 1: in no (executable) segment. *left: bytes of the segment from there on; may be NULL. */
+/* And back; 1: in no (executable) segment. *left: bytes of the segment from there on, or NULL. */
 int elf_file__offset_of(const struct elf_file *file, uint64_t vaddr, bool executable,
 			uint64_t *offset, uint64_t *left);
 

@@ -76,8 +76,8 @@ static int read_symbol_name(const struct elf_file *file, size_t symtab_index, ui
 	r = elf_file__read(file, symbols.sh_offset + index * sizeof(symbol), &symbol,
 			   sizeof(symbol));
 	if (!r)
-		r = elf_read_name(file->fd, strings.sh_offset, strings.sh_size, symbol.st_name, name,
-				  ELF_NAME_MAX);
+		r = elf_read_name(file->fd, strings.sh_offset, strings.sh_size, symbol.st_name,
+				  name, ELF_NAME_MAX);
 	if (!r)
 		name[strcspn(name, "@")] = '\0';
 	return r ? r : !name[0];

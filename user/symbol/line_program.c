@@ -157,7 +157,7 @@ int line_unit__init(struct line_unit *unit, const uint8_t *bytes, size_t sz)
 	return c.is_over || c.at > unit->program_at ? -EBADMSG : 0;
 }
 
-/* --- the program ------------------------------------------------------------------------------- */
+/* --- the program ----------------------------------------------------------------------------- */
 
 struct machine {
 	const struct line_unit *unit;
@@ -263,9 +263,9 @@ int line_unit__run(const struct line_unit *unit, size_t at, line_row_fn fn, void
 	return r;
 }
 
-/* --- names of files ---------------------------------------------------------------------------- */
+/* --- names of files -------------------------------------------------------------------------- */
 
-/* Before version 5: directories from 1 on, an empty one ends them; then files from 1 on, likewise. */
+/* Before version 5: directories from 1 on, an empty one ends them; then files, likewise. */
 static int find_old_file(const struct line_unit *unit, uint64_t file, struct line_name *name,
 			 struct line_name *directory)
 {

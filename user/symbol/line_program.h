@@ -30,7 +30,7 @@ struct line_row {
 	uint64_t address;
 	uint64_t file;
 	uint64_t line;
-	bool is_end;		/* one past the last address of a sequence; no place in the source */
+	bool is_end;		/* one past the last address of a sequence, no place in a file */
 	size_t next_at;		/* where the program goes on after this row */
 };
 

@@ -4,7 +4,7 @@
  * .debug_aranges is needed (clang leaves the latter out). One pass runs all programs and keeps for
  * each sequence of rows its addresses and where it starts; a lookup reads that unit again and runs
  * that sequence. Units are read one at a time into a buffer, and names are read where they are
- * found, so the memory is that of the sequences alone: libjvm's 30 MB of line tables keep 1 MB.
+ * found, so the memory is that of the sequences alone, 32 bytes each.
  *
  * Sections that are compressed are unpacked by libelf and kept, if that fits into the bytes we may
  * hold. Not so .debug_str: no compiler refers to it from a line table, and it can be huge.
@@ -69,7 +69,7 @@ size_t lines__bytes(const struct lines *lines)
 	       (lines->str.bytes ? lines->str.sz : 0);
 }
 
-/* --- sections ---------------------------------------------------------------------------------- */
+/* --- sections -------------------------------------------------------------------------------- */
 
 static int unpack(struct lines *lines, Elf_Scn *scn, struct section *section)
 {
@@ -129,7 +129,7 @@ static int read_section(const struct lines *lines, const struct section *section
 	return 0;
 }
 
-/* --- the pass over all units ------------------------------------------------------------------- */
+/* --- the pass over all units ----------------------------------------------------------------- */
 
 struct pass {
 	struct lines *lines;
@@ -256,7 +256,7 @@ int lines__new(struct lines **out, int fd, size_t max_bytes)
 	return 0;
 }
 
-/* --- lookups ----------------------------------------------------------------------------------- */
+/* --- lookups --------------------------------------------------------------------------------- */
 
 struct lookup {
 	uint64_t vaddr;

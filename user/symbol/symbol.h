@@ -51,8 +51,8 @@ struct symbol_query {
 	uint32_t dev;
 	uint64_t ino;
 	const char *path;	/* tried when (dev, ino) is not registered; may be NULL */
-	const uint8_t *build_id;	/* another file than this gives no names; may be NULL: then a
-					 * file found by path must be (dev, ino) itself */
+	const uint8_t *build_id;	/* another file than this gives no names; NULL:
+					 * what path leads to must be (dev, ino) */
 	size_t build_id_sz;
 	uint64_t offset;	/* in the file */
 	bool return_address;	/* look up offset - 1: the call, not what follows it */

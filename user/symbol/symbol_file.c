@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * Of the memory that all files may take, one file's functions may take half and its lines the other
- * half; more is left out. A file is loaded at its first question: segments, .dynsym, and the first .symtab there is among
+ * half; more is left out.
+ *
+ * A file is loaded at its first question: segments, .dynsym, and the first .symtab there is among
  * its own, its debug file's and the one in .gnu_debugdata. The debug file is looked for when the
  * file lacks .symtab or DWARF. A broken table leaves what could be read; it is noted once and is
  * never an error.
@@ -212,7 +214,7 @@ static void note_nameless(struct symbol_file *file, struct log *log)
 	file->is_noted = true;
 	for (size_t i = 0; i < file->build_id_sz; i++)
 		snprintf(id + 2 * i, 3, "%02x", file->build_id[i]);
-	log_info(log, "%s: its functions have no names here; no debug file with build-id %s was found",
+	log_info(log, "%s: functions without names; no debug file with build-id %s was found",
 		 name_of(file), id);
 }
 

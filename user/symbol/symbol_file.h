@@ -37,7 +37,7 @@ struct symbol_file {
 
 	/* Learnt: */
 	bool is_loaded;
-	int debug_fd;			/* the separate debug file, or unpacked .gnu_debugdata; or -1 */
+	int debug_fd;			/* the debug file, or unpacked .gnu_debugdata; or -1 */
 	bool has_symtab;		/* more than .dynsym */
 	bool has_lines;			/* not known to have none */
 	size_t memfd_bytes;		/* of unpacked .gnu_debugdata */
@@ -58,7 +58,8 @@ struct answer {
 };
 
 /* Takes fd in every case. 0; 1: no usable ELF file; -ENOMEM. */
-int symbol_file__new(struct symbol_file **out, const struct file_key *key, int fd, const char *path);
+int symbol_file__new(struct symbol_file **out, const struct file_key *key, int fd,
+		     const char *path);
 /* One that only remembers that there is nothing; NULL: no memory. */
 struct symbol_file *symbol_file__new_unusable(const struct file_key *key);
 struct symbol_file *symbol_file__free(struct symbol_file *file);
