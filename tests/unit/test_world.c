@@ -74,6 +74,30 @@ static void test_fork_copies(void **state)
 	assert_int_equal(rig__find(rig, 100)->kinds[KIND_PAIR_0].closed, 1);
 }
 
+/* The source may have met the child, and even read its map, before its fork is reported. */
+static void test_fork_of_a_known_child(void **state)
+{
+	struct rig *rig = *state;
+	const uint64_t start = rig->now_ns + 200;	/* as rig__fork() says */
+
+	rig__mmap(rig, 1, 10, 10, RW, ANON);
+	rig->tgid = 200;
+	rig__process(rig, start, "child", "");
+	rig->tgid = 100;
+	rig__fork(rig, 200, 0);		/* met only: the map is the parent's */
+	rig->tgid = 200;
+	rig__expect_kind(rig, KIND_ANON, 1, 1, 10);
+	assert_int_equal(rig->processes_gone, 1);
+	rig__seed(rig, EV_SEED_BEGIN, EV_SEED_ATTACH);
+	rig__region(rig, 10, 5, RW, 0, 0, 0);
+	rig__seed(rig, EV_SEED_END, EV_SEED_ATTACH);
+	rig->tgid = 100;
+	rig__fork(rig, 200, 0);		/* read already: nothing to add */
+	rig->tgid = 200;
+	rig__expect_kind(rig, KIND_ANON, 1, 1, 5);
+	assert_int_equal(rig->processes_gone, 1);
+}
+
 /* A child that shares its parent's space is counted for the parent, until the parent leaves. */
 static void test_vfork_shares(void **state)
 {
@@ -591,7 +615,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_fork_copies), T(test_vfork_shares), T(test_owner_leaves), T(test_pid_reuse),
+		T(test_fork_copies), T(test_fork_of_a_known_child), T(test_vfork_shares),
+		T(test_owner_leaves), T(test_pid_reuse),
 		T(test_exec), T(test_keep_exited), T(test_process_text), T(test_frames),
 		T(test_site_id_is_stable), T(test_sites_merge), T(test_late_definition),
 		T(test_partial_stacks), T(test_inode_reused), T(test_handles), T(test_reopened),

@@ -158,6 +158,25 @@ static void test_undo(void **state)
 	rig__expect(rig, 30, -1, 0);
 }
 
+/* An object that comes back in two pieces is one object still. */
+static void test_undo_in_pieces(void **state)
+{
+	struct rig *rig = *state;
+
+	rig__mmap(rig, 1, 10, 10, RW, ANON);
+	rig__ticks(rig, 1);
+	rig__munmap(rig, 10, 10);
+	rig->tid = 101;
+	rig__mmap(rig, 2, 12, 2, RW, ANON);
+	rig->tid = 100;
+	rig__undo(rig, EV_MUNMAP);
+	rig__expect_kind(rig, KIND_ANON, 2, 2, 10);
+	rig__munmap(rig, 10, 2);
+	rig__expect_kind(rig, KIND_ANON, 2, 2, 8);
+	rig__munmap(rig, 14, 6);
+	rig__expect_kind(rig, KIND_ANON, 2, 1, 2);
+}
+
 static void test_mremap_moves(void **state)
 {
 	struct rig *rig = *state;
@@ -540,6 +559,10 @@ static void test_seed_overlay(void **state)
 	assert_true(p->seeded);
 	assert_false(p->unsure);
 	assert_int_equal(p->kinds[KIND_ANON].before_attach, 2);
+	rig__munmap(rig, 5, 5);		/* a line with a hole in it is one object */
+	assert_int_equal(p->kinds[KIND_ANON].before_attach, 2);
+	rig__munmap(rig, 20, 5);
+	assert_int_equal(p->kinds[KIND_ANON].before_attach, 1);
 	rig__region(rig, 1, 1, RW, 0, 0, 0);
 	assert_int_equal(rig->r, -EBADMSG);	/* outside of a reading */
 	assert_false(world__find(rig->world, 300));
@@ -571,7 +594,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_kinds), T(test_huge_pages), T(test_partial_unmap), T(test_several_at_once),
-		T(test_overwrite), T(test_undo), T(test_mremap_moves), T(test_mremap_in_place),
+		T(test_overwrite), T(test_undo), T(test_undo_in_pieces), T(test_mremap_moves), T(test_mremap_in_place),
 		T(test_mremap_file_pages), T(test_mremap_fails), T(test_mremap_fixed),
 		T(test_mremap_from_inside), T(test_mremap_dontunmap), T(test_mremap_duplicates),
 		T(test_mremap_unknown), T(test_mprotect_commits), T(test_mprotect_keeps_origin),
