@@ -51,7 +51,7 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 	if (!r)
 		detector__watch(pipeline->detector, pipeline->world);
 	if (!r)
-		r = symbolizer__new(&pipeline->symbolizer, &(struct symbolizer_opts){});
+		r = symbolizer__new(&pipeline->symbolizer, &(struct symbolizer_opts){ .log = opts->log });
 	if (!r)
 		r = loop__new(&pipeline->loop);
 	if (r) {

@@ -142,22 +142,16 @@ static int start_attach(struct watch *watch)
 	return n_added ? 0 : EXIT_TOOL_FAILED;
 }
 
-/* What a command is likely to map and call at once is probed before it runs: its own file (node
- * carries zlib inside), the system's zlib, a JDK's zip library. What it maps later is found then. */
+/* What a command calls at once is probed before it runs: its own file (node carries zlib inside) and a
+ * JDK's zip library. What it maps later is found then. */
 static void probe_beforehand(struct watch *watch, const char *program)
 {
-	static const char *const system_zlib[] = {
-		"/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/x86_64-linux-gnu/libz.so.1",
-		"/usr/lib64/libz.so.1", "/lib64/libz.so.1", "/usr/lib/libz.so.1",
-	};
 	static const char *const beside[] = { "/../lib/libzip.so", "/../lib/amd64/libzip.so",
 					      "/../jre/lib/amd64/libzip.so" };
 	char path[PATH_MAX + 64];
 	const char *slash = strrchr(program, '/');
 
 	live__probe_path(watch->pipeline.live, program);
-	for (size_t i = 0; i < sizeof(system_zlib) / sizeof(system_zlib[0]); i++)
-		live__probe_path(watch->pipeline.live, system_zlib[i]);
 	for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
 		snprintf(path, sizeof(path), "%.*s%s", (int)(slash - program), program, beside[i]);
 		live__probe_path(watch->pipeline.live, path);

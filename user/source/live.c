@@ -122,6 +122,7 @@ int live__add(struct live *live, pid_t pid)
 	if (!r) {
 		p->stacks = true;
 		live_set_target(live, p->tgid, TARGET_WATCHED | TARGET_STACKS);
+		live_probe_system_zlib(live, pid);
 		r = live_seed(live, p, EV_SEED_ATTACH);
 	}
 	if (!r)
@@ -143,6 +144,7 @@ int live__add_child(struct live *live, pid_t pid)
 		return -ENOMEM;
 	p->has_events = p->stacks = true;
 	p->seeded = true;	/* a copy of ourselves, until it calls exec */
+	live_probe_system_zlib(live, 0);
 	live_set_target(live, p->tgid, TARGET_WATCHED | TARGET_STACKS);
 	return 0;
 }
@@ -154,12 +156,13 @@ static int add_one(void *ctx, pid_t tgid)
 
 int live__add_all(struct live *live)
 {
+	live_probe_system_zlib(live, 0);
 	return procfs__each_process(live->procfs, add_one, live);
 }
 
 void live__probe_path(struct live *live, const char *path)
 {
-	live_probe_path(live, path);
+	live_probe_path(live, 0, path);
 }
 
 uint64_t live__self_resident(struct live *live)

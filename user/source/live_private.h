@@ -109,7 +109,11 @@ void live_look_at_exe(struct live *live, struct watched *p);
 int live_probe_process(struct live *live, pid_t pid);
 /* The path of an open file as the kernel sees it, into PATH_MAX bytes; "" when it does not tell. */
 void live_path_of(int fd, char *path);
-void live_probe_path(struct live *live, const char *path);
+/* Probes a file below a process's root (pid 0: ours) before anything maps it; passes over what cannot
+ * be opened. */
+void live_probe_path(struct live *live, pid_t pid, const char *path);
+/* The zlib that programs there load by name: one that they open later is probed in time. */
+void live_probe_system_zlib(struct live *live, pid_t pid);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
 
 /* live_stack.c */

@@ -17,6 +17,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/source/procfs_dir.h"
 #include "user/wire/decode.h"
 
 struct watched *live_find(struct live *live, uint32_t tgid)
@@ -204,16 +205,13 @@ static int find_own_mapping(void *ctx, const struct procfs_map *map)
 
 /* A file is known by what maps show of it, which is not always what stat() says (overlayfs, btrfs):
  * so it is mapped, and looked up in our own map file. */
-void live_probe_path(struct live *live, const char *path)
+static void probe_file(struct live *live, int fd, const char *path)
 {
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t page_sz = (size_t)sysconf(_SC_PAGESIZE);
 	struct own_mapping own = {};
 	void *page;
 	int r;
 
-	if (fd < 0)
-		return;
 	page = mmap(NULL, page_sz, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (page == MAP_FAILED)
 		return;
@@ -222,6 +220,29 @@ void live_probe_path(struct live *live, const char *path)
 	munmap(page, page_sz);
 	if (r == 1 && own.ino)
 		file_probes__add(live->probes, own.dev, own.ino, fd, path);
+}
+
+void live_probe_path(struct live *live, pid_t pid, const char *path)
+{
+	cleanup_fd int root = -1, fd = -1;
+	char root_path[32] = "/";
+
+	if (pid)
+		snprintf(root_path, sizeof(root_path), "/proc/%d/root", pid);
+	root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root >= 0 && !procfs__open_below(root, path, &fd))
+		probe_file(live, fd, path);
+}
+
+void live_probe_system_zlib(struct live *live, pid_t pid)
+{
+	static const char *const usual[] = {
+		"/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/x86_64-linux-gnu/libz.so.1",
+		"/usr/lib64/libz.so.1", "/lib64/libz.so.1", "/usr/lib/libz.so.1", "/lib/libz.so.1",
+	};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		live_probe_path(live, pid, usual[i]);
 }
 
 struct seeding {
