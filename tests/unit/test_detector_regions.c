@@ -145,6 +145,7 @@ static void sawing_regions_do_not_grow(void **state)
 
 static void reservations_and_what_was_there_are_none(void **state)
 {
+	struct report *report;
 	struct sim sim;
 
 	sim_init(&sim, KIND_RESERVED, DETECTOR_ONE_SHOT);
@@ -156,6 +157,12 @@ static void reservations_and_what_was_there_are_none(void **state)
 	sim.site->before_attach = true;
 	map_regions(&sim, 500, 10);
 	assert_int_equal(sim_verdict(&sim), VERDICT_NONE);
+	fake_open(&sim.world, fake_site(&sim.world, sim.process, KIND_ANON), 4096);
+	report = sim_report(&sim);
+	assert_int_equal(report->processes[0].kinds[0].opened, 1);
+	assert_int_equal(report->processes[0].kinds[0].open, 1);
+	assert_int_equal(report->processes[0].kinds[0].bytes, 4096);
+	report__free(report);
 	sim_fini(&sim);
 
 	/* The top of the heap is given back youngest first: that makes the rest no strays. */

@@ -60,7 +60,8 @@ struct report_site {
 
 struct report_kind {
 	char *kind;
-	uint64_t opened, closed, open, closed_by_collector, bytes, before_attach;
+	uint64_t opened, closed, open, closed_by_collector, bytes;	/* since watching began */
+	uint64_t before_attach;		/* objects from before, not in the others */
 };
 
 struct report_limit {
