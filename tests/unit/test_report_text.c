@@ -46,9 +46,9 @@ static void a_leak_reads_like_this(void **state)
 		"  kafka.service, hotspot 17.0.15, resident 9.5 GB, accessible 12.0 GB, "
 		"reserved 1.0 GB\n"
 		"  anon: 12 taken, 2 given back, 10 held, 9.0 GB (400 from before)\n"
-		"  zlib-inflate: 196,204 opened, 31 closed, 196,173 open now, 7.9 GB; "
+		"  zlib-inflate: 196,204 opened, 31 closed, 196,173 open now, about 7.9 GB; "
 		"97% of the growth\n"
-		"  LEAK   zlib-inflate  97% of the growth  +400 MB/s, 7.9 GB held  "
+		"  LEAK   zlib-inflate  97% of the growth  +400 MB/s, about 7.9 GB held  "
 		"site 00c0ffee00c0ffee\n"
 		"      inflateInit2_                                    libz.so.1\n"
 		"      [libzip.so+0x1f00]\n"
@@ -156,6 +156,26 @@ static void nothing_found_says_what_was_watched(void **state)
 	free(s);
 }
 
+/* Growth beside a leak that explains nothing more is one line. */
+static void the_allocators_echo_is_an_aside(void **state)
+{
+	struct fake_report f;
+	char *s;
+
+	fake_report(&f);
+	f.sites[1].verdict = VERDICT_GROWTH;
+	s = write_text(&f.report, NULL);
+	assert_non_null(strstr(s, "the allocator's own growth under it: 1 site, 1.1 GB"));
+	assert_null(strstr(s, "10 of 12 still held"));
+	assert_fits(s);
+	free(s);
+	f.sites[1].share = 0.02;
+	s = write_text(&f.report, NULL);
+	assert_null(strstr(s, "the allocator's own growth"));
+	assert_non_null(strstr(s, "10 of 12 still held"));
+	free(s);
+}
+
 static void sites_without_a_finding_on_request(void **state)
 {
 	struct sink_opts opts = { .all_sites = true };
@@ -181,6 +201,7 @@ int main(void)
 		cmocka_unit_test(hostile_strings_do_no_harm),
 		cmocka_unit_test(long_names_are_cut_and_long_lines_broken),
 		cmocka_unit_test(nothing_found_says_what_was_watched),
+		cmocka_unit_test(the_allocators_echo_is_an_aside),
 		cmocka_unit_test(sites_without_a_finding_on_request),
 	};
 

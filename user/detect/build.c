@@ -17,6 +17,7 @@
 #include "user/detect/evidence.h"
 #include "user/detect/share.h"
 #include "user/detect/state.h"
+#include "user/detect/trust.h"
 #include "user/detect/verdict.h"
 
 #define WORTH_TELLING (1 << 20)	/* bytes that a process of a host took and holds */
@@ -372,72 +373,7 @@ static int build_processes(const struct build *build)
 	return 0;
 }
 
-/* --- trust ---------------------------------------------------------------------------------- */
-
-/* Takes the sentence; one that is there already is dropped. */
-static int add_note(struct report *report, char *sentence)
-{
-	cleanup_free char *note = sentence;
-	char **grown;
-
-	if (!note)
-		return -ENOMEM;
-	for (size_t i = 0; i < report->n_not_covered; i++) {
-		if (!strcmp(report->not_covered[i], note))
-			return 0;
-	}
-	grown = realloc(report->not_covered, (report->n_not_covered + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	report->not_covered = grown;
-	report->not_covered[report->n_not_covered++] = steal_ptr(&note);
-	return 0;
-}
-
-static int add_process_note(struct report *report, const struct process *p, const char *note)
-{
-	struct text text;
-
-	text__init(&text);
-	text__addf(&text, "%s[%u]: %s", p->comm, p->tgid, note);
-	return add_note(report, text__steal(&text));
-}
-
-static bool is_reported(const struct report *report, const struct process *p)
-{
-	for (size_t i = 0; i < report->n_processes; i++) {
-		if (report->processes[i].pid == p->tgid)
-			return true;
-	}
-	return false;
-}
-
-static int build_trust(const struct build *build)
-{
-	struct report *report = build->report;
-	struct ev_trust trust = world__trust(build->world);
-	const char *note;
-	int r = 0;
-
-	report->events = world__n_events(build->world);
-	for (unsigned int i = 0; i < EV_N_LOSSES; i++)
-		report->lost[i] = world__lost(build->world, i);
-	report->healed = trust.healed;
-	report->stacks = trust.stacks;
-	report->stacks_complete = trust.stacks_complete;
-	for (size_t i = 0; r == 0 && (note = world__note(build->world, 0, i)); i++)
-		r = add_note(report, strdup(note));
-	for (struct process *p = world__processes(build->world); r == 0 && p; p = p->next) {
-		if (!is_reported(report, p))
-			continue;
-		for (size_t i = 0; r == 0 && (note = world__note(build->world, p->tgid, i)); i++)
-			r = add_process_note(report, p, note);
-		if (r == 0 && p->unsure)
-			r = add_process_note(report, p, "events were lost, and its map has not "
-							"been read again since");
-	}
-	return r;
-}
+/* --- the whole ------------------------------------------------------------------------------ */
 
 int detector__report(const struct detector *detector, const struct world *world,
 		     const struct report_facts *facts, struct report **out)
@@ -455,7 +391,7 @@ int detector__report(const struct detector *detector, const struct world *world,
 	r = copy_string(&report->command, facts->command ? facts->command : "");
 	r = r < 0 ? r : copy_string(&report->host, facts->host ? facts->host : "");
 	r = r < 0 ? r : build_processes(&build);
-	r = r < 0 ? r : build_trust(&build);
+	r = r < 0 ? r : report__add_trust(report, world);
 	if (r < 0) {
 		report__free(report);
 		return r;

@@ -24,7 +24,7 @@
 #define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
 #define MODULE_MAX 28
 #define COMM_MAX 32
-#define KIND_MAX 23
+#define KIND_MAX 17
 
 #define RED "\033[1;31m"
 #define YELLOW "\033[33m"
