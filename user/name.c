@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* Asks the symbolizer for each frame of a report that lies in a file. */
+/*
+ * Asks the symbolizer for each frame of a report that lies in a file. A file that leaves frames of a
+ * finding without a name is told by its build-id, so that the missing debug file can be had.
+ */
 #include "user/name.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "user/base/text.h"
 
 static size_t parse_hex(const char *hex, uint8_t *out, size_t out_sz)
 {
@@ -42,18 +47,51 @@ static int name_frame(struct report_frame *frame, struct symbolizer *symbolizer)
 	return 0;
 }
 
+static int name_site(struct report_site *site, struct symbolizer *symbolizer)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < site->n_frames; i++)
+		r = name_frame(&site->frames[i], symbolizer);
+	return r;
+}
+
+static int note_unnamed(struct report *report, const struct report_process *p,
+			const struct report_site *site)
+{
+	if (site->verdict < VERDICT_GROWTH || site->verdict < p->verdict)
+		return 0;
+	for (size_t i = 0; i < site->n_frames; i++) {
+		const struct report_frame *frame = &site->frames[i];
+		struct text note;
+		int r;
+
+		if (frame->function || !frame->module)
+			continue;
+		text__init(&note);
+		text__addf(&note, "%s has no names for some functions on these stacks: no debug file with "
+			   "build-id %s was found", frame->module,
+			   frame->build_id ? frame->build_id : "(none)");
+		r = report__add_not_covered(report, text__steal(&note));
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 int report__name_frames(struct report *report, struct symbolizer *symbolizer)
 {
 	for (size_t i = 0; i < report->n_processes; i++) {
 		struct report_process *p = &report->processes[i];
 
-		for (size_t k = 0; k < p->n_sites; k++)
-			for (size_t f = 0; f < p->sites[k].n_frames; f++) {
-				int r = name_frame(&p->sites[k].frames[f], symbolizer);
+		for (size_t k = 0; k < p->n_sites; k++) {
+			int r = name_site(&p->sites[k], symbolizer);
 
-				if (r)
-					return r;
-			}
+			if (!r)
+				r = note_unnamed(report, p, &p->sites[k]);
+			if (r)
+				return r;
+		}
 	}
 	return 0;
 }

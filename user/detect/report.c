@@ -4,8 +4,11 @@
  */
 #include "user/detect/report.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "user/base/cleanup.h"
 #include "user/base/error.h"
 
 const char *verdict_name(enum verdict verdict)
@@ -89,4 +92,23 @@ struct report *report__free(struct report *report)
 int report__exit_status(const struct report *report)
 {
 	return report->verdict == VERDICT_LEAK ? EXIT_LEAK : EXIT_NO_LEAK;
+}
+
+int report__add_not_covered(struct report *report, char *sentence)
+{
+	cleanup_free char *note = sentence;
+	char **grown;
+
+	if (!note)
+		return -ENOMEM;
+	for (size_t i = 0; i < report->n_not_covered; i++) {
+		if (!strcmp(report->not_covered[i], note))
+			return 0;
+	}
+	grown = realloc(report->not_covered, (report->n_not_covered + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	report->not_covered = grown;
+	report->not_covered[report->n_not_covered++] = steal_ptr(&note);
+	return 0;
 }

@@ -107,6 +107,10 @@ struct report {
 
 struct report *report__free(struct report *report);	/* accepts NULL; returns NULL */
 
+/* Adds a sentence about what could not be seen, of which it takes ownership (NULL: no memory); one that
+ * is there already is dropped. 0 or -ENOMEM. */
+int report__add_not_covered(struct report *report, char *sentence);
+
 /* The command's exit status: 3 when the verdict is a leak, else 0. */
 int report__exit_status(const struct report *report);
 

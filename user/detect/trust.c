@@ -12,33 +12,13 @@
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
 
-/* Takes the sentence; one that is there already is dropped. */
-static int add_note(struct report *report, char *sentence)
-{
-	cleanup_free char *note = sentence;
-	char **grown;
-
-	if (!note)
-		return -ENOMEM;
-	for (size_t i = 0; i < report->n_not_covered; i++) {
-		if (!strcmp(report->not_covered[i], note))
-			return 0;
-	}
-	grown = realloc(report->not_covered, (report->n_not_covered + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	report->not_covered = grown;
-	report->not_covered[report->n_not_covered++] = steal_ptr(&note);
-	return 0;
-}
-
 static int add_process_note(struct report *report, const struct process *p, const char *note)
 {
 	struct text text;
 
 	text__init(&text);
 	text__addf(&text, "%s[%u]: %s", p->comm, p->tgid, note);
-	return add_note(report, text__steal(&text));
+	return report__add_not_covered(report, text__steal(&text));
 }
 
 static bool is_reported(const struct report *report, const struct process *p)
@@ -63,7 +43,7 @@ int report__add_trust(struct report *report, const struct world *world)
 	report->stacks = trust.stacks;
 	report->stacks_complete = trust.stacks_complete;
 	for (size_t i = 0; r == 0 && (note = world__note(world, 0, i)); i++)
-		r = add_note(report, strdup(note));
+		r = report__add_not_covered(report, strdup(note));
 	for (struct process *p = world__processes(world); r == 0 && p; p = p->next) {
 		if (!is_reported(report, p))
 			continue;

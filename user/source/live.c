@@ -132,6 +132,7 @@ int live__add(struct live *live, pid_t pid)
 		live_forget(live, (uint32_t)pid);
 		return r;
 	}
+	p->runtime_told = true;
 	live_send_memory(live, p);
 	return 0;
 }

@@ -22,6 +22,7 @@ struct watched {
 	uint64_t start_ns;		/* CLOCK_BOOTTIME; 0: not known */
 	uint64_t since_ns;		/* CLOCK_MONOTONIC: first heard of, or its last exec */
 	bool seeded, facts_sent;
+	bool runtime_told;		/* facts were sent once its libraries were mapped */
 	bool stacks;			/* the kernel side takes stacks for it */
 	bool has_events;		/* memory readings are worth the while */
 	uint32_t n_acquisitions;	/* until stacks are taken */

@@ -80,6 +80,17 @@ void live_forget_all(struct live *live)
 	table__fini(&live->processes);
 }
 
+/* Whose own frames have no names: what a runtime compiles or interprets is in no file. */
+static void note_runtime(struct live *live, const struct watched *p, const char *runtime)
+{
+	static const char *const compiled[] = { "hotspot", "openj9", "node", "dotnet", "erlang" };
+
+	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++)
+		if (!strncmp(runtime, compiled[i], strlen(compiled[i])))
+			live_note(live, p->tgid, "%s: frames of the code it compiles or interprets have "
+				  "no names, only addresses", runtime);
+}
+
 int live_send_facts(struct live *live, struct watched *p)
 {
 	struct ev_process *ev = (struct ev_process *)live->buffer;
@@ -115,6 +126,7 @@ int live_send_facts(struct live *live, struct watched *p)
 	ev->uid = facts.uid;
 	live_header(&ev->h, EV_PROCESS, (uint32_t)sz, p->tgid);
 	p->facts_sent = true;
+	note_runtime(live, p, runtime);
 	if (facts.is_32bit)
 		live_note(live, p->tgid, "%s is a 32-bit program: its system calls pass other "
 			  "tracepoints and are not seen", facts.comm);
@@ -385,7 +397,7 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	unwinder__forget(live->unwinder, p->tgid);
 	p->start_ns = ev->start_ns;
 	p->since_ns = clock_monotonic_ns();
-	p->seeded = p->facts_sent = false;
+	p->seeded = p->facts_sent = p->runtime_told = false;
 	code_maps__clear(&p->code);
 	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
 		live_look_at_exe(live, p);

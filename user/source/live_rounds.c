@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define MEMORY_NS 250000000ull
-#define YOUNG_NS 1000000000ull		/* the service looks at a process once it has lived so long */
+#define YOUNG_NS 1000000000ull		/* the service looks at a process once it has lived so long,
+					 * and its runtime is told from then on */
 #define LOOKS_PER_ROUND 64		/* map files and facts read per round, at most */
 #define HEAL_AFTER_NS 1000000000ull	/* after a loss; and no process more often than this */
 
@@ -61,6 +62,11 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 		(*n_looks)++;
 		r = live_send_facts(live, p);
 		p->facts_sent = true;	/* a process that is gone is not asked again */
+	}
+	if (p->facts_sent && !p->runtime_told && now - p->since_ns >= YOUNG_NS) {
+		(*n_looks)++;
+		live_send_facts(live, p);	/* again: by now it has mapped what tells its runtime */
+		p->runtime_told = true;
 	}
 	if (p->has_events && old_enough && now - p->memory_read_ns >= every)
 		live_send_memory(live, p);

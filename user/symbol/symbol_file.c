@@ -214,7 +214,7 @@ static void note_nameless(struct symbol_file *file, struct log *log)
 	file->is_noted = true;
 	for (size_t i = 0; i < file->build_id_sz; i++)
 		snprintf(id + 2 * i, 3, "%02x", file->build_id[i]);
-	log_info(log, "%s: functions without names; no debug file with build-id %s was found",
+	log_debug(log, "%s: functions without names; no debug file with build-id %s was found",
 		 name_of(file), id);
 }
 
