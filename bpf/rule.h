@@ -82,7 +82,8 @@ struct unwind_key {
 	__u64 pc;	/* with UNWIND_PC_INNERMOST for the first frame of a walk and the one after a
 			 * signal frame */
 	__u32 tgid;
-	__u32 mm_id;	/* tells the images of one process apart: bits of the mm's address */
+	__u32 mm_id;	/* tells the images of one process apart, and processes that have one tgid in turn:
+			 * when it began, and how often it called exec */
 };
 
 struct unwind_rule {

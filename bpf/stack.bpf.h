@@ -7,6 +7,9 @@
  * stack's id, and only for an id not seen before a second time to write the definition straight into
  * the ring: no per-CPU scratch, so a program that is preempted by another one of ours cannot be
  * disturbed (uprobe programs run preemptible since Linux 6.0).
+ *
+ * What a read of user memory costs is the call, not the bytes (docs/overhead.md): so the walk reads
+ * the stack WINDOW_SZ bytes at a time and most frames find in the window what they look for.
  */
 #ifndef UNFREED_STACK_BPF_H
 #define UNFREED_STACK_BPF_H
@@ -21,6 +24,21 @@ enum walk_end {
 	WALK_MISS,
 };
 
+/* A power of 2. All of it lives on the BPF stack, which has room for 512 bytes. */
+#define WINDOW_SZ 256
+#define WINDOW_MASK (WINDOW_SZ / 8 - 1)
+
+/* A copy of a piece of the user's stack. */
+struct window {
+	__u64 at;		/* user address */
+	__u32 is_narrow;	/* it could not be filled once: only what is needed is read */
+	__u16 pad;
+	__u8 pad_too;
+	__u8 index;		/* of the word that was looked up: in memory and in a byte, where the
+				 * verifier does not track it and so cannot tell states apart by it */
+	__u64 words[WINDOW_SZ / 8];
+};
+
 struct walk {
 	__u64 pc, sp, bp;
 	__u64 hash;
@@ -28,7 +46,10 @@ struct walk {
 	__u32 n_frames;
 	__u16 end;		/* enum walk_end */
 	__u16 innermost;	/* pc is where the thread was interrupted */
-	struct ev_stack *definition;	/* NULL: only the id is wanted */
+	__u64 extra[2];		/* as in struct ev_frame, of the frame that the last step recorded */
+	__u32 kind;
+	__u32 pad;
+	struct window window;
 };
 
 static __always_inline bool read_user(void *to, __u32 sz, __u64 from)
@@ -36,39 +57,71 @@ static __always_inline bool read_user(void *to, __u32 sz, __u64 from)
 	return bpf_probe_read_user(to, sz, (const void *)from) == 0;
 }
 
-/* What the interpreter's frame holds, from bp - 64 on. */
-struct interpreter_frame {
-	__u64 bcp;		/* bp - 64 */
-	__u64 unused[4];
-	__u64 method;		/* bp - 24 */
-	__u64 unused_too;
-	__u64 sender_sp;	/* bp - 8 */
-	__u64 bp;		/* bp */
-	__u64 pc;		/* bp + 8 */
+/*
+ * Moves the window there; true: the words that are needed could be read. A function of its own to
+ * the verifier, which looks into it once and not once for each way through a frame; weak, since each
+ * object that includes this has it.
+ */
+__weak __noinline int move_window(struct window *window, __u64 from, __u32 n_words)
+{
+	if (!window)
+		return 0;
+	window->at = from;
+	window->index = 0;
+	if (!window->is_narrow && read_user(window->words, WINDOW_SZ, from))
+		return 1;
+	window->is_narrow = 1;	/* the stack's end is near: a read that fails is dear */
+	return read_user(window->words, (n_words & WINDOW_MASK) * 8, from);
+}
+
+/* Looks the words at that user address up, moving the window if need be. False: they cannot be read. */
+static __always_inline bool look(struct walk *w, __u64 from, __u32 n_words)
+{
+	__u64 at = from - w->window.at;
+
+	if (w->window.is_narrow || at > WINDOW_SZ - n_words * 8 || (at & 7))
+		return move_window(&w->window, from, n_words);
+	w->window.index = at / 8;
+	return true;
+}
+
+/* The n-th of the words that were looked up. */
+static __always_inline __u64 word(const struct walk *w, __u32 n)
+{
+	return w->window.words[(w->window.index + n) & WINDOW_MASK];
+}
+
+/* What the interpreter's frame holds, in words from bp - 64 on. */
+enum interpreter_word {
+	INTERPRETER_BCP = 0,		/* bp - 64 */
+	INTERPRETER_METHOD = 5,		/* bp - 24 */
+	INTERPRETER_SENDER_SP = 7,	/* bp - 8 */
+	INTERPRETER_BP = 8,		/* bp */
+	INTERPRETER_PC = 9,		/* bp + 8 */
+	INTERPRETER_N_WORDS
 };
 
-/* Steps over the frame by its rule; `f` is read already when the rule is the interpreter's. False:
- * it could not be read or does not lead upward. */
-static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule *rule,
-				       const struct interpreter_frame *f)
+/* Steps over the frame by its rule; it is looked up already when the rule is the interpreter's.
+ * False: it could not be read or does not lead upward. */
+static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule *rule)
 {
-	__u64 cfa, words[7];
+	__u64 cfa;
 
 	switch (rule->kind) {
 	case UNWIND_INTERPRETER:
-		if (f->sender_sp <= w->sp)
+		if (word(w, INTERPRETER_SENDER_SP) <= w->sp)
 			return false;
-		w->sp = f->sender_sp;
-		w->bp = f->bp;
-		w->pc = f->pc;
+		w->sp = word(w, INTERPRETER_SENDER_SP);
+		w->bp = word(w, INTERPRETER_BP);
+		w->pc = word(w, INTERPRETER_PC);
 		w->innermost = 0;
 		return true;
 	case UNWIND_SIGNAL:
-		if (!read_user(words, sizeof(words), w->sp + UNWIND_SIGNAL_OFF))
+		if (!look(w, w->sp + UNWIND_SIGNAL_OFF, 7))
 			return false;
-		w->bp = words[0];
-		w->sp = words[5];	/* may lie on another stack: the frame limit ends a loop */
-		w->pc = words[6];
+		w->bp = word(w, 0);
+		w->sp = word(w, 5);	/* may lie on another stack: the frame limit ends a loop */
+		w->pc = word(w, 6);
 		w->innermost = 1;
 		return true;
 	case UNWIND_SP:
@@ -80,44 +133,55 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 		return false;
 	}
 	cfa = unwind_base(rule, w->sp, w->bp);
-	if (unwind_derefs(rule) && !read_user(&cfa, 8, cfa + rule->deref_off))
-		return false;
+	if (unwind_derefs(rule)) {
+		if (!look(w, cfa + rule->deref_off, 1))
+			return false;
+		cfa = word(w, 0);
+	}
 	cfa += rule->cfa_off;
 	if (cfa <= w->sp)
 		return false;
 
-	/* The usual frame keeps the caller's bp right below the return address: one read. */
+	/* The usual frame keeps the caller's bp right below the return address: one look. */
 	if (rule->ra_off == -8 && rule->bp_off == -16 && rule->flags == UNWIND_F_BP_SAVED) {
-		if (!read_user(words, 16, cfa - 16))
+		if (!look(w, cfa - 16, 2))
 			return false;
-		w->bp = words[0];
-		w->pc = words[1];
+		w->bp = word(w, 0);
+		w->pc = word(w, 1);
 	} else {
-		if (!read_user(&w->pc, 8, cfa + rule->ra_off))
+		if (!look(w, cfa + rule->ra_off, 1))
 			return false;
-		if ((rule->flags & UNWIND_F_BP_SAVED) &&
-		    !read_user(&w->bp, 8, unwind_bp_slot(rule, w->bp, cfa)))
-			return false;
+		w->pc = word(w, 0);
+		if (rule->flags & UNWIND_F_BP_SAVED) {
+			if (!look(w, unwind_bp_slot(rule, w->bp, cfa), 1))
+				return false;
+			w->bp = word(w, 0);
+		}
 	}
 	w->sp = cfa;
 	w->innermost = 0;
 	return true;
 }
 
-/* One frame; 1 ends the walk. Called by bpf_loop or a bounded loop. */
-static __noinline long walk_frame(__u32 i, struct walk *w)
+/*
+ * One frame; 1 ends the walk. It counts in n_frames when it was recorded. Like move_window() verified
+ * once, so that neither the loop nor its two uses multiply what the verifier has to look at.
+ */
+__weak __noinline int walk_step(struct walk *w)
 {
-	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
-	struct interpreter_frame f = {};
+	struct unwind_key key;
 	struct unwind_rule *rule;
-	__u64 extra0 = 0, extra1 = 0;
-	__u32 kind = EV_FRAME_NATIVE;
 
+	if (!w)
+		return 1;
 	w->end = WALK_BROKEN;
+	w->kind = EV_FRAME_NATIVE;
+	w->extra[0] = w->extra[1] = 0;
 	if (unwind_pc_is_bad(w->pc))
 		return 1;
 	w->hash = stack_hash_fold(w->hash, w->pc);
 	w->end = WALK_MISS;
+	key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
 	rule = bpf_map_lookup_elem(&rules, &key);
 	if (!rule)
 		return 1;
@@ -130,42 +194,63 @@ static __noinline long walk_frame(__u32 i, struct walk *w)
 			bpf_map_delete_elem(&rules, &key);	/* the code there was replaced */
 			return 1;
 		}
-		extra0 = value;
-		kind = EV_FRAME_GUARDED;
+		w->extra[0] = value;
+		w->kind = EV_FRAME_GUARDED;
 	}
 	w->end = WALK_BROKEN;
 	if (rule->kind == UNWIND_INTERPRETER) {
-		if (!read_user(&f, sizeof(f), w->bp + UNWIND_INTERPRETER_BCP_OFF))
+		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
 			return 1;
-		extra0 = f.method;
-		extra1 = f.bcp;
-		kind = EV_FRAME_INTERPRETED;
+		w->extra[0] = word(w, INTERPRETER_METHOD);
+		w->extra[1] = word(w, INTERPRETER_BCP);
+		w->kind = EV_FRAME_INTERPRETED;
 	}
-	if (kind != EV_FRAME_NATIVE)
-		w->hash = stack_hash_extra(w->hash, extra0, extra1);
-	if (w->definition) {
-		struct ev_frame *frame = &w->definition->frames[i & (EV_MAX_FRAMES - 1)];
-
-		frame->pc = w->pc;
-		frame->extra[0] = extra0;
-		frame->extra[1] = extra1;
-		frame->kind = kind;
-		frame->pad = 0;
-	}
-	w->n_frames = i + 1;
+	if (w->kind != EV_FRAME_NATIVE)
+		w->hash = stack_hash_extra(w->hash, w->extra[0], w->extra[1]);
+	w->n_frames++;
 
 	if (rule->kind == UNWIND_END || unwind_is_outermost(rule, w->bp)) {
 		w->end = WALK_COMPLETE;
 		return 1;
 	}
-	if (!walk_leave(w, rule, &f))
+	if (!walk_leave(w, rule))
 		return 1;
 	w->end = w->pc ? WALK_TRUNCATED : WALK_COMPLETE;	/* truncated, unless more frames come */
 	return w->pc == 0;
 }
 
-static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
+struct walk_loop {
+	struct walk *walk;
+	struct ev_stack *definition;	/* NULL: only the id is wanted */
+};
+
+static __always_inline long walk_frame(__u32 i, struct walk *w, struct ev_stack *definition)
 {
+	struct ev_frame *frame;
+	__u64 pc = w->pc;
+	long end = walk_step(w) & 1;	/* the mask: bpf_loop's callback must return 0 or 1 */
+
+	if (definition && w->n_frames > i) {
+		frame = &definition->frames[i & (EV_MAX_FRAMES - 1)];
+		frame->pc = pc;
+		frame->extra[0] = w->extra[0];
+		frame->extra[1] = w->extra[1];
+		frame->kind = w->kind;
+		frame->pad = 0;
+	}
+	return end;
+}
+
+static long walk_one(__u32 i, struct walk_loop *loop)
+{
+	return walk_frame(i, loop->walk, loop->definition);
+}
+
+static __always_inline void walk(struct walk *w, struct ev_stack *definition, __u64 ip, __u64 sp,
+				 __u64 bp)
+{
+	struct walk_loop loop = { .walk = w, .definition = definition };
+
 	w->pc = ip;
 	w->sp = sp;
 	w->bp = bp;
@@ -173,14 +258,16 @@ static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 	w->hash = stack_hash_begin(w->tgid, w->mm_id);
 	w->n_frames = 0;
 	w->end = WALK_BROKEN;
+	w->window.is_narrow = 0;
+	move_window(&w->window, sp, 1);
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop) && !config.no_bpf_loop) {
-		bpf_loop(EV_MAX_FRAMES, walk_frame, w, 0);
+		bpf_loop(EV_MAX_FRAMES, walk_one, &loop, 0);
 		return;
 	}
 	/* Before Linux 5.17 (e6f2dd0f8067): the verifier looks at every round. */
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < EV_MAX_FRAMES; i++)
-		if (walk_frame(i, w))
+		if (walk_frame(i, w, definition))
 			break;
 }
 
@@ -197,9 +284,7 @@ static __always_inline bool define_stack(struct walk *w, __u64 pid_tgid, __u64 i
 		return false;
 	}
 	fill_header(&definition->h, pid_tgid, EV_STACK, sz);
-	w->definition = definition;
-	walk(w, ip, sp, bp);
-	w->definition = NULL;
+	walk(w, definition, ip, sp, bp);
 	definition->id = stack_hash_end(w->hash);
 	definition->n_frames = w->n_frames;
 	definition->end = w->end;
@@ -269,12 +354,13 @@ static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
 static __noinline __u64 take_stack(__u64 ip, __u64 sp, __u64 bp, __u16 *flags)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct walk w = { .tgid = pid_tgid >> 32 };
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct walk w = {};
 	__u64 id, token;
 
-	w.mm_id = (__u64)BPF_CORE_READ(task, mm) >> 6;
-	walk(&w, ip, sp, bp);
+	w.tgid = pid_tgid >> 32;
+	w.mm_id = (__u32)(task->group_leader->start_boottime >> 8) + (__u32)task->self_exec_id;
+	walk(&w, NULL, ip, sp, bp);
 	id = stack_hash_end(w.hash);
 	if (w.end == WALK_MISS) {
 		if (ask(&w, pid_tgid, &token, ip, sp, bp)) {

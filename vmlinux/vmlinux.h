@@ -36,6 +36,7 @@ struct task_struct {
 	__u64 start_boottime;
 	struct files_struct *files;
 	struct signal_struct *signal;
+	__u64 self_exec_id;
 };
 
 struct mm_struct {
