@@ -7,10 +7,19 @@
 #include <linux/types.h>
 #endif
 
-/* Value of the target map, and bpf_config.default_flags. */
+/* Of a process in the target map, and bpf_config.default_flags. */
 enum target_flag {
 	TARGET_WATCHED = 1 << 0,	/* its records are wanted */
 	TARGET_STACKS = 1 << 1,		/* ... with stacks */
+	TARGET_OWN = 1 << 7,		/* in the map only: these hold, not the default */
+};
+
+/* The target map: one byte for each process id there can be (PID_MAX_LIMIT), in pages. */
+#define TARGETS_N (1 << 22)
+#define TARGETS_PAGE 4096
+
+struct target_page {
+	__u8 flags[TARGETS_PAGE];	/* enum target_flag; 0: bpf_config.default_flags count */
 };
 
 struct bpf_config {

@@ -11,15 +11,32 @@
 
 #include "bpf/maps.bpf.h"
 
+/* The byte of a process in the target map; NULL: there is no such process id. */
+static __always_inline __u8 *target_of(__u32 tgid)
+{
+	__u32 page_no = tgid / TARGETS_PAGE;
+	struct target_page *page = bpf_map_lookup_elem(&targets, &page_no);
+
+	return page ? &page->flags[tgid % TARGETS_PAGE] : NULL;
+}
+
+static __always_inline void set_target(__u32 tgid, __u8 flags)
+{
+	__u8 *target = target_of(tgid);
+
+	if (target)
+		*target = flags;
+}
+
 /* enum target_flag of the current process. */
 static __always_inline __u32 current_target_flags(__u32 tgid)
 {
-	__u32 *flags;
+	__u8 *target = target_of(tgid);
+	__u32 flags = target ? *target : 0;
 
 	if (tgid == config.self_tgid)
 		return 0;
-	flags = bpf_map_lookup_elem(&targets, &tgid);
-	return flags ? *flags : config.default_flags;
+	return flags ? flags & ~TARGET_OWN : config.default_flags;
 }
 
 static __always_inline void fill_header(struct ev_header *h, __u64 pid_tgid, __u16 type, __u32 size)

@@ -13,6 +13,11 @@
 #include "bpf/rule.h"
 #include "bpf/config.h"
 
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#define BPF_F_MMAPABLE (1 << 10)	/* <linux/bpf.h>, which cannot be had beside vmlinux.h */
+
 #define RING_SZ_DEFAULT (8 << 20)	/* bytes; user space sets another before the load */
 
 struct ring_map {
@@ -20,12 +25,14 @@ struct ring_map {
 	__uint(max_entries, RING_SZ_DEFAULT);
 };
 
-/* Which processes are watched, and how; without an entry config.default_flags counts. */
+/* Which processes are watched, and how. An array of all there can be, not a hash: every mmap and
+ * munmap on the system looks here first. */
 struct targets_map {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);	/* user space writes single bytes */
+	__uint(max_entries, TARGETS_N / TARGETS_PAGE);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct target_page);
 };
 
 /* Unwinding rules; written by user space in answer to EV_MISS. */

@@ -20,8 +20,8 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	flags = current_target_flags(pid_tgid >> 32);
 	if (!flags)
 		return 0;
-	if (flags != config.default_flags && bpf_map_update_elem(&targets, &child_tgid, &flags, BPF_ANY))
-		count_loss(EV_LOSS_TARGETS_FULL);
+	if (flags != config.default_flags)
+		set_target(child_tgid, flags | TARGET_OWN);
 	ev = reserve_record(ev_fork, EV_FORK, pid_tgid);
 	if (!ev)
 		return 0;
@@ -61,7 +61,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	if (!current_target_flags(tgid))
 		return 0;
-	bpf_map_delete_elem(&targets, &tgid);
+	set_target(tgid, 0);
 	ev = reserve_record(ev_exit, EV_EXIT, pid_tgid);
 	if (!ev)
 		return 0;

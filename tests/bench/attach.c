@@ -2,7 +2,7 @@
 /*
  * The empty programs are attached as ours are: by the same kind of perf event to the tracepoints, by
  * file_probes.h to the same places of libz. Ours are attached by the source itself (live.h); only
- * whether they take stacks is set behind its back, in its map of targets, since to watch a process
+ * whether they take stacks is set behind its back, in its table of targets, since to watch a process
  * for good without stacks is nothing a user can ask for.
  */
 #include "tests/bench/attach.h"
@@ -235,8 +235,7 @@ static int on_record(void *ctx, const struct ev_header *record)
 
 static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
 {
-	uint32_t key = (uint32_t)pid;
-	int fd, r;
+	int r;
 
 	if (!attach->live) {
 		r = live__new(&attach->live, &(struct live_opts){ .loop = attach->loop,
@@ -249,12 +248,8 @@ static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
 		if (r)
 			return r < 0 ? r : -ESRCH;
 	}
-	fd = bpf_map__fd(attach->live->bpf->maps.targets);
-	if (target_flags)
-		r = bpf_map_update_elem(fd, &key, &target_flags, BPF_ANY);
-	else
-		r = bpf_map_delete_elem(fd, &key);
-	return r == -ENOENT ? 0 : r;
+	live_set_target(attach->live, (uint32_t)pid, target_flags);
+	return 0;
 }
 
 int attach__switch(struct attach *attach, enum attach_what what, pid_t pid, uint32_t target_flags)

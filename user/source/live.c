@@ -106,8 +106,9 @@ int live__flush(struct live *live)
 
 void live_set_target(struct live *live, uint32_t tgid, uint32_t flags)
 {
-	if (bpf_map_update_elem(bpf_map__fd(live->bpf->maps.targets), &tgid, &flags, BPF_ANY))
-		live->own_losses[EV_LOSS_TARGETS_FULL]++;
+	if (tgid < TARGETS_N)
+		__atomic_store_n(&live->targets[tgid], flags ? flags | TARGET_OWN : 0,
+				 __ATOMIC_RELEASE);
 }
 
 int live__add(struct live *live, pid_t pid)
@@ -128,7 +129,7 @@ int live__add(struct live *live, pid_t pid)
 	if (!r)
 		r = live_send_facts(live, p);	/* again: now its runtime can be told */
 	if (r) {
-		bpf_map_delete_elem(bpf_map__fd(live->bpf->maps.targets), &p->tgid);
+		live_set_target(live, p->tgid, 0);
 		live_forget(live, (uint32_t)pid);
 		return r;
 	}
@@ -190,6 +191,7 @@ static int load_bpf(struct live *live, const struct features *features)
 {
 	struct bpf_config *config;
 	struct unfreed_bpf *bpf;
+	void *targets;
 	int r;
 
 	libbpf_set_print(on_libbpf);
@@ -216,7 +218,15 @@ static int load_bpf(struct live *live, const struct features *features)
 	if (features__has(features, FEATURE_UPROBE_MULTI))
 		bpf_program__set_expected_attach_type(bpf->progs.handle_call,
 						      FEATURES_UPROBE_MULTI_ATTACH_TYPE);
-	return unfreed_bpf__load(bpf);
+	r = unfreed_bpf__load(bpf);
+	if (r)
+		return r;
+	targets = mmap(NULL, TARGETS_N, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(bpf->maps.targets), 0);
+	if (targets == MAP_FAILED)
+		return negative_errno();
+	live->targets = targets;
+	return 0;
 }
 
 static void send_pairs(struct live *live)
@@ -317,6 +327,8 @@ struct live *live__free(struct live *live)
 	}
 	live_forget_all(live);
 	unwinder__free(live->unwinder);
+	if (live->targets)
+		munmap(live->targets, TARGETS_N);
 	unfreed_bpf__destroy(live->bpf);
 	procfs__free(live->procfs);
 	table__fini(&live->announced);

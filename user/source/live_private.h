@@ -38,6 +38,7 @@ struct watched {
 struct live {
 	struct live_opts opts;
 	struct unfreed_bpf *bpf;
+	uint8_t *targets;		/* the target map, mapped; TARGETS_N bytes */
 	struct tracepoints tracepoints;
 	struct file_probes *probes;
 	struct procfs *procfs;
