@@ -4,6 +4,7 @@
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -56,13 +57,12 @@ def test_names_outlive_the_process(lab):
     assert function_names(inflate_site(result, pid))[1] == "open_message_set"
 
 
-def debugger_names(argv):
-    """The functions on the stack at the first inflateInit2_, by gdb."""
+def ask_debugger(argv):
     done = subprocess.run(
         [GDB, "-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set pagination off",
          "-ex", "set breakpoint pending on", "-ex", "set print frame-arguments none",
          "-ex", "set backtrace past-main on", "-ex", "set backtrace past-entry on",
-         "-ex", "break inflateInit2_",
+         "-ex", "break inflateInit2_", "-ex", "ignore 1 100",
          "-ex", "run", "-ex", "bt", "-ex", "kill", "--args", *map(str, argv)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
     names = []
@@ -71,8 +71,19 @@ def debugger_names(argv):
         match = re.match(r"#\d+\s+(?:0x[0-9a-f]+ in )?(.+?) \([^()]*\)(?: from | at |$)", line)
         if match:
             names.append(None if match.group(1) == "??" else match.group(1))
-    assert names, done.stdout + done.stderr
-    return names
+    return names, done.stdout + done.stderr
+
+
+def debugger_names(argv):
+    """The functions on the stack at the 101st inflateInit2_, by gdb: by then an interpreter has
+    settled on how it calls. Where somebody else's uprobe sits on the same instruction, gdb's
+    breakpoint may not be hit, hence the patience."""
+    for _ in range(5):
+        names, said = ask_debugger(argv)
+        if names:
+            return names
+        time.sleep(2)
+    raise AssertionError(f"gdb saw no stack: {said}")
 
 
 def plain(name):
@@ -93,26 +104,20 @@ def compare(ours, theirs, show):
     assert len(both) >= len(ours) * 2 // 3
 
 
-@pytest.mark.skipif(not GDB, reason="no gdb on this machine")
-def test_c_beside_gdb(lab, show):
-    argv = [PROGRAMS / "zstreams", "--opened", "100", "--closed", "0", "--rate", "100"]
-    result = lab.run(*argv)
-    pid = result.report["processes"][0]["pid"]
-    compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)
+PACED = ["--rate", "200"]
+BESIDE_GDB = {
+    "c": [PROGRAMS / "zstreams", "--opened", "300", "--closed", "0", *PACED],
+    "python": [PYTHON, SCRIPTS / "zstreams.py", "--kind", "decompressobj", "--count", "300", *PACED],
+    "node": [NODE, SCRIPTS / "zstreams.js", "--count", "300", *PACED],
+}
 
 
 @pytest.mark.skipif(not GDB, reason="no gdb on this machine")
-def test_python_beside_gdb(lab, show):
-    argv = [PYTHON, "-S", "-c", "import zlib; kept = [zlib.decompressobj() for _ in range(200)]"]
-    result = lab.run(*argv)
-    pid = result.report["processes"][0]["pid"]
-    compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)
-
-
-@pytest.mark.skipif(not GDB or not NODE, reason="no gdb or no node on this machine")
-def test_node_beside_gdb(lab, show):
-    script = "const z=require('zlib');for(let i=0;i<60;i++)z.createInflate().write('x',()=>{})"
-    argv = [NODE, "-e", script.replace("'x'", "Buffer.from([120,156])")]
+@pytest.mark.parametrize("language", BESIDE_GDB)
+def test_beside_gdb(lab, show, language):
+    argv = BESIDE_GDB[language]
+    if not argv[0]:
+        pytest.skip("no node on this machine")
     result = lab.run(*argv)
     pid = result.report["processes"][0]["pid"]
     compare(function_names(inflate_site(result, pid)), debugger_names(argv), show)

@@ -49,6 +49,7 @@ struct mode {
 };
 
 bool take_anon(struct pieces *pieces, unsigned long i);
+bool is_kept(const struct mode *mode, const struct pieces *pieces, unsigned long i);
 bool take_piece(const struct mode *mode, struct pieces *pieces, unsigned long i);
 
 static bool hold(struct pieces *pieces, unsigned long i, void *address, size_t bytes)
@@ -227,6 +228,12 @@ static void give_piece(const struct mode *mode, struct pieces *pieces, unsigned 
 	pieces->bytes[i] = 0;
 }
 
+/* Not inlined: the compiler would make two calls of take_piece, one for the pieces that are kept. */
+KEEP_FRAME bool is_kept(const struct mode *mode, const struct pieces *pieces, unsigned long i)
+{
+	return !pieces->closes && i % mode->keep_one_in == 0;
+}
+
 static void run(const struct mode *mode, struct pieces *pieces, unsigned long rate)
 {
 	struct pace pace;
@@ -234,16 +241,11 @@ static void run(const struct mode *mode, struct pieces *pieces, unsigned long ra
 
 	pace__init(&pace, rate);
 	for (i = 0; i < pieces->count; i++) {
-		bool kept = !pieces->closes && i % mode->keep_one_in == 0;
-
 		take_piece(mode, pieces, i);
-		if (!kept && i % 2)
-			give_piece(mode, pieces, i);
-		else if (!kept && i + 1 == pieces->count)
+		if ((i % 2 || i + 1 == pieces->count) && !is_kept(mode, pieces, i))
 			give_piece(mode, pieces, i);
 		/* The even ones live one step longer, beneath the odd ones. */
-		if (i % 2 && pieces->address[i - 1] &&
-		    (pieces->closes || (i - 1) % mode->keep_one_in))
+		if (i % 2 && !is_kept(mode, pieces, i - 1))
 			give_piece(mode, pieces, i - 1);
 		pace__step(&pace);
 	}
