@@ -54,7 +54,7 @@ class Lints(unittest.TestCase):
                 ("user/base/a.c", '#include "user/wire/decode.h"', "base/ may not know wire/"),
                 ("user/base/a.c", '#include "bpf/event.h"', "base/ may not know bpf/event.h"),
                 ("user/wire/a.h", '  #  include "user/model/world.h"', "wire/ may not know model/"),
-                ("user/model/a.c", '#include "bpf/rule.h"', "model/ may not know bpf/rule.h"),
+                ("user/detect/a.c", '#include "bpf/rule.h"', "detect/ may not know bpf/rule.h"),
                 ("user/detect/a.c", '#include "user/symbol/symbol.h"', "may not know symbol/"),
                 ("user/unwind/a.c", '#include "user/symbol/symbol.h"', "may not know symbol/"),
                 ("user/unwind/a.c", '#include "bpf/maps.bpf.h"', "may not know bpf/maps.bpf.h"),

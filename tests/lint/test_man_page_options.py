@@ -26,7 +26,7 @@ def commands():
 
 def test_commands():
     assert commands()
-    named = set(re.findall(r"^(?:\.It )?(?:\.)?Cm (\w+)", MAN_PAGE, re.M))
+    named = set(re.findall(r"^\.It Cm (\w+)", MAN_PAGE, re.M))
     assert set(commands()) <= named | {"help", "version"}
     assert named <= set(commands())
 
@@ -34,5 +34,5 @@ def test_commands():
 def test_options():
     known = {option for command in commands()
              for option in re.findall(r"--([a-z][a-z-]+)", help_of(command))}
-    named = set(re.findall(r"\bFl -([a-z][a-z-]+)", MAN_PAGE))
+    named = set(re.findall(r"^\.It Fl (?:\w , )?-([a-z][a-z-]+)", MAN_PAGE, re.M))
     assert known == named

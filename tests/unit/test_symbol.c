@@ -339,7 +339,7 @@ static void test_note(void **state)
 	assert_int_equal(elf_build_id(fd, id), 20);
 	for (size_t i = 0; i < 20; i++)
 		snprintf(id_text + 2 * i, 3, "%02x", id[i]);
-	assert_int_equal(log__new(&log, f, LOG_LEVEL_INFO), 0);
+	assert_int_equal(log__new(&log, f, LOG_LEVEL_DEBUG), 0);
 	assert_int_equal(symbolizer__new(&s, &(struct symbolizer_opts){ .log = log }), 0);
 	assert_int_equal(symbolizer__add(s, 1, 1, fd, "/srv/bare.so"), 0);
 	check_function(s, &query, NULL);
