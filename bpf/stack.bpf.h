@@ -142,22 +142,15 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 	if (cfa <= w->sp)
 		return false;
 
-	/* The usual frame keeps the caller's bp right below the return address: one look. */
-	if (rule->ra_off == -8 && rule->bp_off == -16 && rule->flags == UNWIND_F_BP_SAVED) {
-		if (!look(w, cfa - 16, 2))
+	/* The saved bp first: it lies below the return address, so that one window has both. */
+	if (rule->flags & UNWIND_F_BP_SAVED) {
+		if (!look(w, unwind_bp_slot(rule, w->bp, cfa), 1))
 			return false;
 		w->bp = word(w, 0);
-		w->pc = word(w, 1);
-	} else {
-		if (!look(w, cfa + rule->ra_off, 1))
-			return false;
-		w->pc = word(w, 0);
-		if (rule->flags & UNWIND_F_BP_SAVED) {
-			if (!look(w, unwind_bp_slot(rule, w->bp, cfa), 1))
-				return false;
-			w->bp = word(w, 0);
-		}
 	}
+	if (!look(w, cfa + rule->ra_off, 1))
+		return false;
+	w->pc = word(w, 0);
 	w->sp = cfa;
 	w->innermost = 0;
 	return true;
