@@ -103,12 +103,15 @@ def test_own_mount_and_pid_namespace_with_its_own_libz(lab, daemon):
     libz = next(name for _, _, _, name in map_lines_of_zlib())
     script = ('mount -t tmpfs none "$0" && cp "$1" "$0/libz.so.1" && cp "$2" "$0/zs-boxed" &&'
               ' LD_LIBRARY_PATH="$0" exec "$0/zs-boxed" --opened 1000 --closed 900 --rate 300'
-              " --hold")
+              " --wait --hold")
     process = subprocess.Popen(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh",
                                 "-c", script, folder, libz, PROGRAMS / "zstreams"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline().startswith(b"ready ")
+        time.sleep(2)    # the library is new to the daemon: what is opened before it looks is lost
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
         counts = parse_done(process.stdout.readline().decode())
         assert counts["pid"] == 1
         daemon.check_counts(counts, comm="zs-boxed")
