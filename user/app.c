@@ -15,6 +15,8 @@ int app__run(const struct options *options, struct log *log)
 		return watch__run(options, log);
 	case COMMAND_DAEMON:
 		return daemon__run(options, log);
+	case COMMAND_VERIFY:
+		return verify__run(options, log);
 	case COMMAND_DOCTOR:
 		return doctor__run(log, stdout, (int)options->n_pids, options->pids);
 	case COMMAND_HELP:

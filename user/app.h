@@ -12,5 +12,6 @@ int app__run(const struct options *options, struct log *log);
 /* Each command; the same contract. */
 int watch__run(const struct options *options, struct log *log);		/* attach and run */
 int daemon__run(const struct options *options, struct log *log);
+int verify__run(const struct options *options, struct log *log);
 
 #endif /* UNFREED_APP_H */

@@ -34,8 +34,9 @@ struct option_row {
 #define SECOND 1000000000ull
 
 static const struct option_row rows[] = {
-	{ "duration", 'd', VALUE_DURATION, FIELD(duration_ns), REPORTS, SECOND / 10,
+	{ "duration", 'd', VALUE_DURATION, FIELD(duration_ns), REPORTS | C(VERIFY), SECOND / 10,
 	  365 * 86400 * SECOND, "TIME", "stop after TIME (90s, 10m) and report" },
+	{ "all", 'a', VALUE_FLAG, FIELD(all), C(VERIFY), 0, 0, NULL, "every process of the host" },
 	{ "until-verdict", 0, VALUE_FLAG, FIELD(until_verdict), REPORTS, 0, 0, NULL,
 	  "stop once a leak is sure; the default for attach without --duration" },
 	{ "no-until-verdict", 0, VALUE_FLAG, FIELD(no_until_verdict), REPORTS, 0, 0, NULL,
@@ -52,9 +53,9 @@ static const struct option_row rows[] = {
 	  "TIME", "between writings of the textfile (10s)" },
 	{ "top-k", 0, VALUE_COUNT, FIELD(top_k), C(DAEMON), 1, 10000, "N",
 	  "at most N processes and N sites in the textfile (50)" },
-	{ "ring-size", 0, VALUE_SIZE, FIELD(ring_sz), REPORTS | C(DAEMON), 64 << 10, 1 << 30, "SIZE",
+	{ "ring-size", 0, VALUE_SIZE, FIELD(ring_sz), REPORTS | C(DAEMON) | C(VERIFY), 64 << 10, 1 << 30, "SIZE",
 	  "of the buffer between kernel and program, a power of two (8M)" },
-	{ "verbose", 'v', VALUE_FLAG, FIELD(verbose), REPORTS | C(DAEMON), 0, 0, NULL,
+	{ "verbose", 'v', VALUE_FLAG, FIELD(verbose), REPORTS | C(DAEMON) | C(VERIFY), 0, 0, NULL,
 	  "say what is being done" },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -72,6 +73,8 @@ static const struct command_row commands[] = {
 	{ "run", COMMAND_RUN, "-- CMD ARG...", "start CMD and watch it from its first instruction" },
 	{ "daemon", COMMAND_DAEMON, "--textfile-dir DIR",
 	  "watch every process of the host, for Prometheus" },
+	{ "verify", COMMAND_VERIFY, "PID...",
+	  "watch running processes, then compare what is known of their memory with the kernel's map" },
 	{ "doctor", COMMAND_DOCTOR, "[PID...]",
 	  "what this kernel and user allow; what of a process is covered, and what is not" },
 	{ "help", COMMAND_HELP, "[COMMAND]", "this text, or that of a command" },
@@ -257,6 +260,7 @@ static int add_operand(struct options *options, char **argv, int i, struct log *
 {
 	switch (options->command) {
 	case COMMAND_ATTACH:
+	case COMMAND_VERIFY:
 	case COMMAND_DOCTOR:
 		return add_pid(options, argv[i], log);
 	case COMMAND_HELP:
@@ -284,6 +288,10 @@ static int check(struct options *options, struct log *log)
 
 	if (options->command == COMMAND_ATTACH && !options->n_pids) {
 		log_error(log, "attach wants one or more process ids: unfreed attach PID...");
+		return EXIT_USAGE;
+	}
+	if (options->command == COMMAND_VERIFY && options->all == !!options->n_pids) {
+		log_error(log, "verify wants either process ids or --all: unfreed verify PID...");
 		return EXIT_USAGE;
 	}
 	if (options->command == COMMAND_RUN && !options->argv) {

@@ -19,6 +19,7 @@ enum command {
 	COMMAND_ATTACH,
 	COMMAND_RUN,
 	COMMAND_DAEMON,
+	COMMAND_VERIFY,
 	COMMAND_DOCTOR,
 	COMMAND_HELP,
 	COMMAND_VERSION,
@@ -35,6 +36,7 @@ struct options {
 	uint64_t top_k;			/* processes and sites in a textfile, at most */
 	bool until_verdict, no_until_verdict;
 	bool no_progress;
+	bool all;			/* verify: every process */
 	bool verbose;
 	const char *help_topic;		/* of `help COMMAND`; NULL */
 	pid_t *pids;			/* owned */

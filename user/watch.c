@@ -110,22 +110,6 @@ static int add_signals(struct watch *watch)
 	return r;
 }
 
-static const char *cannot_watch(int condition)
-{
-	switch (condition) {
-	case LIVE_GONE:
-		return "there is no such process";
-	case LIVE_KERNEL_THREAD:
-		return "it is a kernel thread: it has no memory of its own to leak";
-	case LIVE_THREAD:
-		return "it is a thread: give the id of its process";
-	case LIVE_NOT_PERMITTED:
-		return "not permitted: run unfreed as root";
-	default:
-		return condition < 0 ? strerror(-condition) : "it cannot be watched";
-	}
-}
-
 static int start_attach(struct watch *watch)
 {
 	size_t n_added = 0;
@@ -135,7 +119,7 @@ static int start_attach(struct watch *watch)
 
 		if (r)
 			log_error(watch->log, "attach: process %d: %s", watch->options->pids[i],
-				  cannot_watch(r));
+				  live__why_not(r));
 		else
 			n_added++;
 	}

@@ -106,6 +106,8 @@ int live__flush(struct live *live)
 
 void live_set_target(struct live *live, uint32_t tgid, uint32_t flags)
 {
+	if (live->opts.regions_only)
+		flags &= ~(uint32_t)TARGET_STACKS;
 	if (tgid < TARGETS_N)
 		__atomic_store_n(&live->targets[tgid], flags ? flags | TARGET_OWN : 0,
 				 __ATOMIC_RELEASE);
@@ -126,7 +128,7 @@ int live__add(struct live *live, pid_t pid)
 		live_probe_system_zlib(live, pid);
 		r = live_seed(live, p, EV_SEED_ATTACH);
 	}
-	if (!r)
+	if (!r && !live->opts.regions_only)
 		r = live_send_facts(live, p);	/* again: now its runtime can be told */
 	if (r) {
 		live_set_target(live, p->tgid, 0);
@@ -134,8 +136,25 @@ int live__add(struct live *live, pid_t pid)
 		return r;
 	}
 	p->runtime_told = true;
-	live_send_memory(live, p);
+	if (!live->opts.regions_only)
+		live_send_memory(live, p);
 	return 0;
+}
+
+const char *live__why_not(int condition)
+{
+	switch (condition) {
+	case LIVE_GONE:
+		return "there is no such process";
+	case LIVE_KERNEL_THREAD:
+		return "it is a kernel thread: it has no memory of its own to leak";
+	case LIVE_THREAD:
+		return "it is a thread: give the id of its process";
+	case LIVE_NOT_PERMITTED:
+		return "not permitted: run unfreed as root";
+	default:
+		return condition < 0 ? strerror(-condition) : "it cannot be watched";
+	}
 }
 
 int live__add_child(struct live *live, pid_t pid)
@@ -202,7 +221,8 @@ static int load_bpf(struct live *live, const struct features *features)
 	*config = (struct bpf_config){
 		.self_tgid = live->self_tgid,
 		.default_flags = !live->opts.all ? 0 :
-				 live->opts.stacks ? TARGET_WATCHED | TARGET_STACKS : TARGET_WATCHED,
+				 live->opts.stacks && !live->opts.regions_only ?
+				 TARGET_WATCHED | TARGET_STACKS : TARGET_WATCHED,
 		.page_sz = (uint32_t)sysconf(_SC_PAGESIZE),
 		.wakeup_sz = WAKEUP_SZ,
 		.asks = ASKS,

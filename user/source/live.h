@@ -30,6 +30,7 @@ struct live_opts {
 	bool all;			/* every process, not only those added */
 	bool stacks;			/* stacks for every watched process from its first event on;
 					 * else for those that have lived and taken a while */
+	bool regions_only;		/* no stacks, no probes, no readings of memory: for verify */
 	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
 	uint64_t tick_ns;		/* between EV_TICKs; 0: 100 ms */
 	uint64_t memory_ns;		/* between EV_MEMORYs of a process; 0: 250 ms */
@@ -52,8 +53,11 @@ enum live_condition {
 	LIVE_KERNEL_THREAD = 2,
 	LIVE_THREAD = 3,		/* the id of a thread, not of a process */
 	LIVE_NOT_PERMITTED = 4,
+	LIVE_NEVER_EMPTY = 5,		/* the ring fills faster than it is read */
 };
 int live__add(struct live *live, pid_t pid);
+/* What that return means, in words; static. */
+const char *live__why_not(int condition);
 
 /*
  * With opts.all: probes what the processes that run already have mapped, each file once. What such a
@@ -76,6 +80,23 @@ size_t live__n_alive(const struct live *live);
 
 /* Reads what waits in the ring and writes a last round of readings and a tick. */
 int live__flush(struct live *live);
+
+/* Calls fn for every process there is, kernel threads too. 0, what `fn` returned, or -errno. */
+int live__each_process(struct live *live, int (*fn)(void *ctx, pid_t pid), void *ctx);
+/* True for a program of 32 bits, whose system calls are not seen. */
+bool live__is_32bit(struct live *live, pid_t pid);
+/* Reads the ring until nothing waits in it. 0, LIVE_NEVER_EMPTY, or what ends the loop. */
+int live__drain(struct live *live);
+/* True while a process waits for its map file to be read again, after a loss. */
+bool live__is_healing(const struct live *live);
+
+/*
+ * The kernel's map of a process, line by line, as procfs__each_map() does; no record is made of it.
+ * `fs_magic` is that of a shared mapping's file, else 0. 0, LIVE_GONE, what `fn` returned, or -errno.
+ */
+struct procfs_map;
+typedef int (*live_map_fn)(void *ctx, const struct procfs_map *map, uint32_t fs_magic);
+int live__each_map(struct live *live, pid_t pid, live_map_fn fn, void *ctx);
 
 /* Instruction counts of the loaded programs, for tests: fn(ctx, name, instructions, verified). */
 void live__each_program(const struct live *live,

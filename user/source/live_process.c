@@ -168,7 +168,8 @@ static int probe_mapping(struct live *live, pid_t pid, const struct procfs_map *
 	char path[PATH_MAX];
 	int r;
 
-	if (!map->executable || !map->ino || file_probes__knows(live->probes, map->dev, map->ino))
+	if (live->opts.regions_only || !map->executable || !map->ino ||
+	    file_probes__knows(live->probes, map->dev, map->ino))
 		return 0;
 	r = procfs__open_mapped(live->procfs, pid, map, &fd);
 	if (r)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
+/*
+ * Readings of map files that make no records, and the ring read to its end: what `unfreed verify`
+ * compares the model with, and what it does before.
+ */
+#include "user/source/live_private.h"
+
+#include <errno.h>
+
+#define DRAIN_PASSES 40		/* of 50 ms: a process that fills the ring faster is told */
+
+int live__drain(struct live *live)
+{
+	int r;
+
+	for (int i = 0; i < DRAIN_PASSES; i++) {
+		live->batch_deadline_ns = clock_monotonic_ns() + 50000000ull;
+		r = ring_buffer__consume(live->ring);
+		if (live->stop)
+			return live->stop;
+		if (r != -EAGAIN)
+			return r < 0 ? r : 0;
+	}
+	return LIVE_NEVER_EMPTY;
+}
+
+int live__each_process(struct live *live, int (*fn)(void *ctx, pid_t pid), void *ctx)
+{
+	return procfs__each_process(live->procfs, fn, ctx);
+}
+
+bool live__is_32bit(struct live *live, pid_t pid)
+{
+	struct procfs_facts facts;
+
+	return !procfs__facts(live->procfs, pid, &facts) && facts.is_32bit;
+}
+
+bool live__is_healing(const struct live *live)
+{
+	const struct process_slot *slot;
+	size_t cursor = 0;
+
+	while ((slot = table__next(&live->processes, &cursor)))
+		if (slot->process->heal_due_ns)
+			return true;
+	return false;
+}
+
+struct each_map {
+	struct live *live;
+	pid_t pid;
+	live_map_fn fn;
+	void *ctx;
+};
+
+static int pass_map(void *ctx, const struct procfs_map *map)
+{
+	struct each_map *each = ctx;
+	uint32_t fs_magic = 0;
+
+	if (map->ino && map->shared)
+		procfs__fs_magic(each->live->procfs, each->pid, map, &fs_magic);
+	return each->fn(each->ctx, map, fs_magic);
+}
+
+int live__each_map(struct live *live, pid_t pid, live_map_fn fn, void *ctx)
+{
+	struct each_map each = { .live = live, .pid = pid, .fn = fn, .ctx = ctx };
+	int r = procfs__each_map(live->procfs, pid, pass_map, &each);
+
+	return r == -ESRCH ? LIVE_GONE : r;
+}
