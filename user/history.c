@@ -114,8 +114,7 @@ static bool from_record(struct change *change, const struct ev_header *h)
 		return true;
 	case EV_UNDO:
 		change->ret = ((const struct ev_undo *)h)->ret;
-		whole_space(change);
-		return true;
+		return true;	/* of the call it takes back */
 	case EV_FORK:
 	case EV_EXEC:
 	case EV_SEED_END:
@@ -124,6 +123,31 @@ static bool from_record(struct change *change, const struct ev_header *h)
 	default:
 		return false;
 	}
+}
+
+static const struct change *change_at(const struct track *track, uint64_t i)
+{
+	return &track->changes[i & (track->capacity - 1)];
+}
+
+static uint64_t first_kept(const struct track *track)
+{
+	return track->n > track->capacity ? track->n - track->capacity : 0;
+}
+
+/* An undo concerns what the thread's last release named. */
+static void find_undone(const struct track *track, struct change *undo)
+{
+	for (uint64_t i = track->n; i > first_kept(track); i--) {
+		const struct change *change = change_at(track, i - 1);
+
+		if (change->tid != undo->tid)
+			continue;
+		undo->start = change->start;
+		undo->end = change->end;
+		return;
+	}
+	whole_space(undo);
 }
 
 static struct change *next_slot(struct track *track)
@@ -141,11 +165,16 @@ static struct change *next_slot(struct track *track)
 	return &track->changes[track->n++ & (track->capacity - 1)];
 }
 
-static int note(struct history *history, uint32_t tgid, const struct change *change)
+static int note(struct history *history, uint32_t tgid, struct change *change)
 {
 	struct track *track = table__insert(&history->tracks, &tgid, NULL);
-	struct change *slot = track ? next_slot(track) : NULL;
+	struct change *slot;
 
+	if (!track)
+		return -ENOMEM;
+	if (change->type == EV_UNDO)
+		find_undone(track, change);
+	slot = next_slot(track);
 	if (!slot)
 		return -ENOMEM;
 	*slot = *change;
@@ -189,16 +218,6 @@ static bool names(const struct change *change, uint64_t start, uint64_t end)
 	       (change->to_start < end && start < change->to_end);
 }
 
-static uint64_t first_kept(const struct track *track)
-{
-	return track->n > track->capacity ? track->n - track->capacity : 0;
-}
-
-static const struct change *change_at(const struct track *track, uint64_t i)
-{
-	return &track->changes[i & (track->capacity - 1)];
-}
-
 bool history__touched(const struct history *history, uint32_t tgid, uint64_t start, uint64_t end,
 		      uint64_t since_ns)
 {
@@ -216,6 +235,14 @@ bool history__touched(const struct history *history, uint32_t tgid, uint64_t sta
 			return true;
 	}
 	return i != 0;	/* older ones are forgotten */
+}
+
+/* How long what a shmdt detaches was is not known: its address alone is shown. */
+static bool is_shown(const struct change *change, uint64_t start, uint64_t end)
+{
+	if (change->end == UINT64_MAX && change->start)
+		return change->start >= start && change->start < end;
+	return names(change, start, end);
 }
 
 static void print_prot(struct text *out, uint32_t prot)
@@ -277,8 +304,8 @@ void history__print(const struct history *history, uint32_t tgid, uint64_t start
 		return;
 	first = first_kept(track);
 	for (i = track->n; i > first && n < max; i--)
-		n += names(change_at(track, i - 1), start, end);
+		n += is_shown(change_at(track, i - 1), start, end);
 	for (; i < track->n; i++)
-		if (names(change_at(track, i), start, end))
+		if (is_shown(change_at(track, i), start, end))
 			print_change(change_at(track, i), now_ns, out);
 }

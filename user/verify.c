@@ -315,6 +315,27 @@ static int compare(struct verify *verify)
 	return r;
 }
 
+static bool has_grown_down(void *ctx, const struct difference *d)
+{
+	const struct verify *verify = ctx;
+
+	return d->what == DIFFERS_MISSING && !d->kernel.ino &&
+	       live__grows_down(verify->live, (pid_t)verify->tgid, d->start);
+}
+
+static void pass_over_stacks(struct verify *verify)
+{
+	for (size_t k = 0; k < verify->n_subjects; k++) {
+		struct subject *subject = &verify->subjects[k];
+		uint64_t grown;
+
+		verify->tgid = subject->tgid;
+		grown = suspects__drop_if(&subject->suspects, has_grown_down, verify);
+		subject->grown_bytes += grown;
+		subject->bytes -= grown;
+	}
+}
+
 static int report(struct verify *verify)
 {
 	struct verify_totals totals = { 0 };
@@ -376,6 +397,8 @@ int verify__run(const struct options *options, struct log *log)
 			r = compare(&verify);
 		if (r)
 			log_error(log, "verify: %s", strerror(r < 0 ? -r : EIO));
+		else
+			pass_over_stacks(&verify);
 		r = r ? EXIT_TOOL_FAILED : report(&verify);
 	}
 	fini(&verify);

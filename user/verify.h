@@ -22,7 +22,6 @@ struct subject {
 	enum verify_outcome outcome;
 	struct suspects suspects;
 	uint64_t bytes, own_bytes, grown_bytes;	/* of the first reading */
-	uint64_t stack_bytes;			/* of suspects below a mapping that grows down */
 };
 
 struct verify_totals {

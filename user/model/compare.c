@@ -281,6 +281,23 @@ uint64_t suspects__bytes(const struct suspects *suspects, unsigned int n, bool s
 	return bytes;
 }
 
+uint64_t suspects__drop_if(struct suspects *suspects,
+			   bool (*fn)(void *ctx, const struct difference *d), void *ctx)
+{
+	struct differences *list = &suspects->list;
+	uint64_t bytes = 0;
+	size_t i, n = 0;
+
+	for (i = 0; i < list->n; i++) {
+		if (fn(ctx, &list->d[i]))
+			bytes += list->d[i].end - list->d[i].start;
+		else
+			list->d[n++] = list->d[i];
+	}
+	list->n = n;
+	return bytes;
+}
+
 void suspects__fini(struct suspects *suspects)
 {
 	differences__fini(&suspects->list);

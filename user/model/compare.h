@@ -93,6 +93,9 @@ int suspects__narrow(struct suspects *suspects, const struct differences *readin
 bool suspects__settled(const struct suspects *suspects, unsigned int n);
 /* Bytes of those seen at least n times, or (`sure` false) of the others. */
 uint64_t suspects__bytes(const struct suspects *suspects, unsigned int n, bool sure);
+/* Takes out those for which fn says so; returns their bytes. */
+uint64_t suspects__drop_if(struct suspects *suspects,
+			   bool (*fn)(void *ctx, const struct difference *d), void *ctx);
 void suspects__fini(struct suspects *suspects);
 
 #endif /* UNFREED_MODEL_COMPARE_H */

@@ -85,6 +85,8 @@ int live__flush(struct live *live);
 int live__each_process(struct live *live, int (*fn)(void *ctx, pid_t pid), void *ctx);
 /* True for a program of 32 bits, whose system calls are not seen. */
 bool live__is_32bit(struct live *live, pid_t pid);
+/* True when the mapping at addr grows downward at page faults, which no call tells. */
+bool live__grows_down(struct live *live, pid_t pid, uint64_t addr);
 /* Reads the ring until nothing waits in it. 0, LIVE_NEVER_EMPTY, or what ends the loop. */
 int live__drain(struct live *live);
 /* True while a process waits for its map file to be read again, after a loss. */

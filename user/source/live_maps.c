@@ -36,6 +36,11 @@ bool live__is_32bit(struct live *live, pid_t pid)
 	return !procfs__facts(live->procfs, pid, &facts) && facts.is_32bit;
 }
 
+bool live__grows_down(struct live *live, pid_t pid, uint64_t addr)
+{
+	return procfs__grows_down(live->procfs, pid, addr);
+}
+
 bool live__is_healing(const struct live *live)
 {
 	const struct process_slot *slot;

@@ -124,6 +124,10 @@ int procfs__each_map(struct procfs *procfs, pid_t pid, procfs_map_fn fn, void *c
  */
 int procfs_map__parse(char *line, size_t n, struct procfs_map *out);
 
+/* True when the mapping that holds `addr` grows downward at page faults (smaps: `gd`), so that no
+ * call tells its length. Walks the page tables of all mappings up to there: not for regular use. */
+bool procfs__grows_down(struct procfs *procfs, pid_t pid, uint64_t addr);
+
 /*
  * Opens the regular file behind a mapping: read-only, close-on-exec, the caller's to close.
  * Through /proc/PID/map_files (right whatever the name, deleted or not; CAP_CHECKPOINT_RESTORE or

@@ -234,3 +234,33 @@ int procfs__each_map(struct procfs *procfs, pid_t pid, procfs_map_fn fn, void *c
 
 	return r ? r : procfs__each_map_at(dir_fd, fn, ctx);
 }
+
+bool procfs__grows_down(struct procfs *procfs, pid_t pid, uint64_t addr)
+{
+	cleanup_fd int dir_fd = -1, fd = -1;
+	cleanup_free char *line = NULL;
+	cleanup_file FILE *smaps = NULL;
+	bool inside = false;
+	size_t capacity = 0;
+	ssize_t n;
+
+	if (procfs__open_dir(procfs, pid, &dir_fd) ||
+	    procfs__open_at(dir_fd, "smaps", O_RDONLY, &fd))
+		return false;
+	smaps = fdopen(fd, "r");
+	if (!smaps)
+		return false;
+	steal_fd(&fd);
+	while ((n = getline(&line, &capacity, smaps)) > 0) {
+		struct procfs_map map;
+
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			return strstr(line, " gd");
+		if (hex_digit(*line) < 0)
+			continue;	/* a line of numbers begins with a capital letter */
+		line[n - 1] = '\0';
+		if (!procfs_map__parse(line, (size_t)n - 1, &map))
+			inside = map.start <= addr && addr < map.end;
+	}
+	return false;
+}
