@@ -29,7 +29,8 @@ enum ev_type {
 	EV_BRK = 6,		/* struct ev_brk: at return, when the break moved */
 	EV_SHMAT = 7,		/* struct ev_shmat: at return, only on success */
 	EV_SHMDT = 8,		/* struct ev_munmap with len 0: at entry */
-	EV_UNDO = 9,		/* struct ev_undo: this thread's last release failed */
+	EV_UNDO = 9,		/* struct ev_undo: this thread's last release failed; or a call did,
+				 * that may have done a part of its work (EV_MMAP, EV_MPROTECT) */
 	EV_FORK = 10,		/* struct ev_fork: a new process, never a new thread */
 	EV_EXEC = 11,		/* struct ev_exec: the address space was replaced */
 	EV_EXIT = 12,		/* struct ev_exit: the last thread left */
@@ -57,6 +58,13 @@ enum ev_flag {
 	EV_F_STACK_PARTIAL = 1 << 0,	/* stack is the hash of the frames resolved so far */
 	EV_F_STACK_TOKEN = 1 << 1,	/* stack is the token of an EV_MISS; live only */
 	EV_F_BRK = 1 << 2,		/* this EV_MUNMAP is a brk shrink */
+	/* 1 << 3: EV_F_NAMED */
+	EV_F_TO_HOLE = 1 << 4,		/* this EV_MPROTECT failed at the first hole, and did what
+					 * lies before it */
+	EV_F_NO_COPY = 1 << 5,		/* this EV_FORK: the child's mappings are not the parent's
+					 * (MADV_DONTFORK, or another thread was at work) */
+	EV_F_THREADS = 1 << 6,		/* this EV_FORK: the parent has other threads, which may have
+					 * been at work between the copy and this record */
 };
 
 struct ev_header {
@@ -129,7 +137,7 @@ struct ev_shmat {
 struct ev_undo {
 	struct ev_header h;
 	__s64 ret;	/* -errno */
-	__u32 undone;	/* EV_MUNMAP or EV_SHMDT */
+	__u32 undone;	/* EV_MUNMAP, EV_SHMDT; EV_MMAP, EV_MPROTECT */
 	__u32 pad;
 };
 

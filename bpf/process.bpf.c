@@ -7,6 +7,23 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
+/* What the copy left out (MADV_DONTFORK), or what other threads did to the parent since. The child
+ * has not run yet. */
+static __always_inline __u16 fork_flags(struct task_struct *parent, struct task_struct *child)
+{
+	struct mm_struct *from = BPF_CORE_READ(parent, mm), *to = BPF_CORE_READ(child, mm);
+	__u16 flags = 0;
+
+	if (from == to)
+		return 0;
+	if (BPF_CORE_READ(from, map_count) != BPF_CORE_READ(to, map_count) ||
+	    BPF_CORE_READ(from, total_vm) != BPF_CORE_READ(to, total_vm))
+		flags |= EV_F_NO_COPY;
+	if (BPF_CORE_READ(parent, signal, nr_threads) > 1)
+		flags |= EV_F_THREADS;
+	return flags;
+}
+
 SEC("raw_tp/sched_process_fork")
 int on_fork(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -25,6 +42,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	ev = reserve_record(ev_fork, EV_FORK, pid_tgid);
 	if (!ev)
 		return 0;
+	ev->h.flags = fork_flags(parent, child);
 	ev->child_tgid = child_tgid;
 	ev->child_start_ns = BPF_CORE_READ(child, start_boottime);
 	ev->shares_vm = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm);

@@ -11,8 +11,11 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAP_ANONYMOUS 0x20
+#define MAP_FIXED 0x10
 #define MREMAP_MAYMOVE 1
 #define MAX_ERRNO 4095
+#define ENOMEM 12
+#define EACCES 13
 
 static __always_inline bool failed(long ret)
 {
@@ -67,6 +70,19 @@ static __always_inline void fill_file(struct ev_mmap *ev, __u32 fd)
 	ev->fs_magic = BPF_CORE_READ(sb, s_magic);
 }
 
+static __always_inline int emit_undo(const struct caller *c, __u32 undone, long ret)
+{
+	struct ev_undo *ev = reserve_record(ev_undo, EV_UNDO, c->pid_tgid);
+
+	if (!ev)
+		return 0;
+	ev->ret = ret;
+	ev->undone = undone;
+	ev->pad = 0;
+	submit_record(ev);
+	return 0;
+}
+
 SEC("tp/syscalls/sys_exit_mmap")
 int exit_mmap(struct trace_event_raw_sys_exit *ctx)
 {
@@ -77,9 +93,14 @@ int exit_mmap(struct trace_event_raw_sys_exit *ctx)
 	__u16 flags = 0;
 	__u64 stack;
 
-	if (!c.flags || failed(ret))
+	if (!c.flags)
 		return 0;
 	regs = user_regs();
+	/* Before 6.12 (f8d112a4e657) what was in the way may have gone by then. */
+	if (ret == -ENOMEM && regs->r10 & MAP_FIXED)
+		return emit_undo(&c, EV_MMAP, ret);
+	if (failed(ret))
+		return 0;
 	stack = caller_stack(&c, regs, &flags);
 	ev = reserve_record(ev_mmap, EV_MMAP, c.pid_tgid);
 	if (!ev)
@@ -115,19 +136,6 @@ static __always_inline void emit_range(const struct caller *c, __u16 type, __u16
 	ev->addr = addr;
 	ev->len = len;
 	submit_record(ev);
-}
-
-static __always_inline int emit_undo(const struct caller *c, __u32 undone, long ret)
-{
-	struct ev_undo *ev = reserve_record(ev_undo, EV_UNDO, c->pid_tgid);
-
-	if (!ev)
-		return 0;
-	ev->ret = ret;
-	ev->undone = undone;
-	ev->pad = 0;
-	submit_record(ev);
-	return 0;
 }
 
 SEC("tp/syscalls/sys_enter_munmap")
@@ -200,22 +208,29 @@ int exit_mremap(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+/* It goes from mapping to mapping and stops where it may not go on: what it did until then stays
+ * done. A hole is known to the model; what else it may not change is not (EACCES). */
 static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
 {
+	long ret = ctx->ret;
 	struct caller c = current_caller();
 	struct ev_mprotect *ev;
 	struct pt_regs *regs;
 	__u16 flags = 0;
 	__u64 stack;
 
-	if (!c.flags || ctx->ret)
+	if (!c.flags)
+		return 0;
+	if (ret == -EACCES)
+		return emit_undo(&c, EV_MPROTECT, ret);
+	if (ret && ret != -ENOMEM)
 		return 0;
 	regs = user_regs();
 	stack = caller_stack(&c, regs, &flags);
 	ev = reserve_record(ev_mprotect, EV_MPROTECT, c.pid_tgid);
 	if (!ev)
 		return 0;
-	ev->h.flags = flags;
+	ev->h.flags = flags | (ret ? EV_F_TO_HOLE : 0);
 	ev->stack = stack;
 	ev->addr = regs->di;
 	ev->len = page_up(regs->si);
@@ -269,13 +284,16 @@ int exit_brk(struct trace_event_raw_sys_exit *ctx)
 	if (!c.flags)
 		return 0;
 	regs = user_regs();
-	if (!regs->di || (__u64)ret != regs->di)	/* a question, or refused: nothing moved */
+	task = (void *)bpf_get_current_task();
+	if (!regs->di || (__u64)ret != regs->di) {	/* a question, or refused: nothing moved */
+		if (page_up(regs->di) < page_up(ret) && page_up(regs->di) >= BPF_CORE_READ(task, mm, start_brk))
+			emit_undo(&c, EV_MUNMAP, -ENOMEM);
 		return 0;
+	}
 	stack = caller_stack(&c, regs, &flags);
 	ev = reserve_record(ev_brk, EV_BRK, c.pid_tgid);
 	if (!ev)
 		return 0;
-	task = (void *)bpf_get_current_task();
 	ev->h.flags = flags;
 	ev->stack = stack;
 	ev->start = BPF_CORE_READ(task, mm, start_brk);

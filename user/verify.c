@@ -35,8 +35,6 @@
 
 #define STOP 1
 #define DURATION_NS 2000000000ull
-#define HEAL_WAIT_NS 200000000ull
-#define HEAL_WAITS 50
 #define MAX_READINGS 60
 #define PAUSE_NS 3000000ull
 #define IN_FLIGHT_NS 20000000ull	/* a call is told at its entry, so long before it has its way */
@@ -51,7 +49,6 @@ struct verify {
 	struct history history;
 	struct subject *subjects;
 	size_t n_subjects;
-	unsigned int n_heal_waits;
 	/* of the reading at hand */
 	struct region *regions;
 	size_t n_regions, regions_capacity;
@@ -78,14 +75,9 @@ static int on_stop(void *ctx, int signal)
 	return STOP;
 }
 
-/* What was lost is put right first: that is part of what verify is to prove. */
 static int on_duration(void *ctx, uint64_t now)
 {
-	struct verify *verify = ctx;
-
-	if (!live__is_healing(verify->live) || verify->n_heal_waits++ == HEAL_WAITS)
-		return STOP;
-	return loop__add_timeout(verify->loop, HEAL_WAIT_NS, on_duration, verify);
+	return STOP;
 }
 
 static int add_one(void *ctx, pid_t pid)
@@ -296,8 +288,12 @@ static int compare(struct verify *verify)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	bool again = true;
-	int r = choose_subjects(verify);
+	int r;
 
+	/* What was lost, and what no record tells, is put right first. */
+	r = live__settle(verify->live);
+	if (!r || r == LIVE_NEVER_EMPTY)
+		r = choose_subjects(verify);
 	for (unsigned int i = 0; !r && again && i < MAX_READINGS; i++) {
 		again = false;
 		if (i)

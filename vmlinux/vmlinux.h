@@ -40,12 +40,15 @@ struct task_struct {
 };
 
 struct mm_struct {
+	int map_count;
+	unsigned long total_vm;
 	unsigned long start_brk;
 	unsigned long brk;
 };
 
 struct signal_struct {
 	struct { int counter; } live;
+	int nr_threads;
 };
 
 struct files_struct {

@@ -156,11 +156,19 @@ static int convert(struct world *world, struct proc *proc, const struct ev_mprot
 	return 0;
 }
 
+static uint64_t first_hole(const struct space *space, uint64_t start, uint64_t end)
+{
+	uint64_t at = start, gap_start, gap_end;
+
+	return region_map__gap(&space->map, &at, end, &gap_start, &gap_end) ? gap_start : end;
+}
+
 int regions__apply_mprotect(struct world *world, struct proc *proc,
 			    const struct ev_mprotect *event)
 {
 	struct space *space = proc->space;
 	const unsigned int prot = event->prot & PROT_BITS;
+	const bool to_hole = event->h.flags & EV_F_TO_HOLE;
 	struct conversion made = { 0 };
 	struct region_entry *e;
 	struct region_pos pos;
@@ -169,7 +177,11 @@ int regions__apply_mprotect(struct world *world, struct proc *proc,
 	int r;
 
 	if (!space__range(event->addr, event->len, &end))
-		return event->len ? -EBADMSG : 0;
+		return event->len && !to_hole ? -EBADMSG : 0;
+	if (to_hole)
+		end = first_hole(space, event->addr, end);
+	if (end == event->addr)
+		return 0;
 	r = space__isolate(world, space, event->addr, end);
 	if (r)
 		return done(r);

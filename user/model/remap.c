@@ -135,6 +135,8 @@ int remap__apply_undo(struct world *world, struct proc *proc, const struct ev_un
 	struct space *space = proc->space;
 	struct pending *pending = table__find(&space->pending, &event->h.tid);
 
+	if (event->undone == EV_MMAP || event->undone == EV_MPROTECT)
+		proc->pub.unsure = true;	/* it may have done a part of its work */
 	if (!pending || pending->what != PENDING_RELEASE || pending->type != event->undone)
 		return 0;
 	if (pending->brk_end && pending->brk_end > space->brk_end)

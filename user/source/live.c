@@ -27,6 +27,7 @@
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
 #define ASKS 8				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
+#define IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
 #define WAKEUP_SZ (256 << 10)
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -125,7 +126,8 @@ int live__add(struct live *live, pid_t pid)
 	if (!r) {
 		p->stacks = true;
 		live_set_target(live, p->tgid, TARGET_WATCHED | TARGET_STACKS);
-		live_probe_system_zlib(live, pid);
+		if (!live->opts.regions_only)
+			live_probe_system_zlib(live, pid);
 		r = live_seed(live, p, EV_SEED_ATTACH);
 	}
 	if (!r && !live->opts.regions_only)
@@ -136,6 +138,9 @@ int live__add(struct live *live, pid_t pid)
 		return r;
 	}
 	p->runtime_told = true;
+	/* A call that was inside the kernel when we came has not told its entry. */
+	p->attaching = true;
+	live_doubt(p, clock_monotonic_ns() + IN_FLIGHT_NS);
 	if (!live->opts.regions_only)
 		live_send_memory(live, p);
 	return 0;

@@ -89,8 +89,8 @@ bool live__is_32bit(struct live *live, pid_t pid);
 bool live__grows_down(struct live *live, pid_t pid, uint64_t addr);
 /* Reads the ring until nothing waits in it. 0, LIVE_NEVER_EMPTY, or what ends the loop. */
 int live__drain(struct live *live);
-/* True while a process waits for its map file to be read again, after a loss. */
-bool live__is_healing(const struct live *live);
+/* The same, and whoever waits for his map file to be read again is read now. */
+int live__settle(struct live *live);
 
 /*
  * The kernel's map of a process, line by line, as procfs__each_map() does; no record is made of it.

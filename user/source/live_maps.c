@@ -41,15 +41,18 @@ bool live__grows_down(struct live *live, pid_t pid, uint64_t addr)
 	return procfs__grows_down(live->procfs, pid, addr);
 }
 
-bool live__is_healing(const struct live *live)
+int live__settle(struct live *live)
 {
 	const struct process_slot *slot;
 	size_t cursor = 0;
+	int r = live__drain(live);
 
-	while ((slot = table__next(&live->processes, &cursor)))
-		if (slot->process->heal_due_ns)
-			return true;
-	return false;
+	while (!r && (slot = table__next(&live->processes, &cursor)))
+		if (slot->process->heal_due_ns) {
+			r = live_seed(live, slot->process, EV_SEED_HEAL);
+			r = r < 0 ? r : 0;
+		}
+	return r;
 }
 
 struct each_map {

@@ -29,6 +29,8 @@ struct watched {
 	uint32_t n_handles;
 	uint64_t memory_read_ns;
 	uint64_t heal_due_ns;		/* 0: nothing lost */
+	bool attaching;			/* ... but read for the first time only just now */
+	uint64_t region_ns;		/* of its last record about regions */
 	struct code_maps code;
 	/* Rules in the kernel's map that are this process's. */
 	struct unwind_key *rules;
@@ -87,6 +89,9 @@ void live_set_target(struct live *live, uint32_t tgid, uint32_t flags);	/* enum 
 /* live_records.c */
 int live_on_record(void *ctx, void *data, size_t data_sz);	/* the ring's callback */
 int live_read_ring(struct live *live);	/* one batch at most; 0, or what ends the loop */
+
+/* Its map file is to be read again soon: something happened that records cannot tell. */
+void live_doubt(struct watched *p, uint64_t due_ns);
 
 /* live_rounds.c */
 int live_tick(struct live *live, uint64_t now);	/* 0, or what ends the loop */

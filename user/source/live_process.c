@@ -324,8 +324,9 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 			return LIVE_GONE;
 		return r == -EACCES || r == -EPERM ? LIVE_NOT_PERMITTED : r;
 	}
-	if (reason == EV_SEED_HEAL)
+	if (reason == EV_SEED_HEAL && !p->attaching)
 		live->trust.healed++;
+	p->attaching = false;
 	live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
 	live_emit(live, &ev.h);
 	return 0;

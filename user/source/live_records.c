@@ -9,6 +9,7 @@
 #include "user/source/live_private.h"
 
 #include <string.h>
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "user/source/pairs.h"
@@ -91,6 +92,31 @@ static void forget_code(struct live *live, struct watched *p, uint64_t start, ui
 	}
 }
 
+#define DOUBT_GAP_NS 1000000000ull	/* between two readings of one process */
+#define FORK_NEAR_NS 50000000ull	/* a copy, and the wait for the lock, take no longer */
+
+void live_doubt(struct watched *p, uint64_t due_ns)
+{
+	uint64_t earliest = p->code.read_ns ? p->code.read_ns + DOUBT_GAP_NS : 0;
+
+	if (!p->attaching && due_ns < earliest)
+		due_ns = earliest;
+	if (p->seeded && (!p->heal_due_ns || p->heal_due_ns > due_ns))
+		p->heal_due_ns = due_ns;
+}
+
+/*
+ * What the calls of other threads were between the copy and the record of the fork, or in flight
+ * then, is told on the wrong side of it: such a child is read.
+ */
+static bool is_doubtful(const struct watched *parent, const struct ev_fork *ev)
+{
+	if (ev->h.flags & EV_F_NO_COPY)
+		return true;
+	return parent && ev->h.flags & EV_F_THREADS &&
+	       parent->region_ns + FORK_NEAR_NS > ev->h.time_ns;
+}
+
 static int on_fork(struct live *live, const struct ev_fork *ev)
 {
 	const struct watched *parent = live_find(live, ev->h.tgid);
@@ -106,6 +132,8 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 		child->seeded = parent->seeded;	/* the model copies what the parent has */
 		child->stacks = parent->stacks;
 	}
+	if (!ev->shares_vm && is_doubtful(parent, ev))
+		live_doubt(child, ev->h.time_ns);
 	return 0;
 }
 
@@ -129,6 +157,13 @@ static void on_mprotect(struct live *live, struct watched *p, struct ev_mprotect
 	count_acquisition(live, p, false, ev->h.time_ns);
 }
 
+/* Failed, it may have unmapped its target or not; but for EINVAL, which comes before. */
+static void on_mremap(struct watched *p, const struct ev_mremap *ev)
+{
+	if (ev->ret < 0 && ev->ret != -EINVAL && ev->flags & MREMAP_FIXED)
+		live_doubt(p, ev->h.time_ns);
+}
+
 /* Before Linux 5.17 (7c7e3d31e785) the kernel side cannot tell how long an attachment is. */
 static void on_shmat(struct live *live, struct watched *p, struct ev_shmat *ev)
 {
@@ -138,9 +173,16 @@ static void on_shmat(struct live *live, struct watched *p, struct ev_shmat *ev)
 	count_acquisition(live, p, false, ev->h.time_ns);
 }
 
+static bool moves_memory(uint16_t type)
+{
+	return type >= EV_MMAP && type <= EV_SHMDT;
+}
+
 /* One record of a process we know, changed in place where it needs an answer of ours. */
 static int route(struct live *live, struct watched *p, struct ev_header *h)
 {
+	if (moves_memory(h->type))
+		p->region_ns = h->time_ns;
 	switch (h->type) {
 	case EV_MISS:
 		return live_on_miss(live, (struct ev_miss *)h);
@@ -160,7 +202,13 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_MUNMAP:
 		forget_code(live, p, ((struct ev_munmap *)h)->addr, ((struct ev_munmap *)h)->len, false);
 		break;
+	case EV_UNDO:
+		if (((struct ev_undo *)h)->undone == EV_MMAP ||
+		    ((struct ev_undo *)h)->undone == EV_MPROTECT)
+			live_doubt(p, h->time_ns);
+		break;
 	case EV_MREMAP_END:
+		on_mremap(p, (struct ev_mremap *)h);
 		live_settle_stack(live, h, &((struct ev_mremap *)h)->stack);
 		break;
 	case EV_MPROTECT:

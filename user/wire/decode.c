@@ -13,7 +13,8 @@
 
 #include "user/base/error.h"
 
-#define EV_KNOWN_FLAGS (EV_F_STACK_PARTIAL | EV_F_STACK_TOKEN | EV_F_BRK)
+#define EV_KNOWN_FLAGS \
+	(EV_F_STACK_PARTIAL | EV_F_STACK_TOKEN | EV_F_BRK | EV_F_TO_HOLE | EV_F_NO_COPY | EV_F_THREADS)
 #define EV_KNOWN_REGION_FLAGS \
 	(EV_REGION_SHARED | EV_REGION_HEAP | EV_REGION_STACK | EV_REGION_SPECIAL)
 
@@ -53,7 +54,8 @@ static const char *check_undo(const struct ev_header *h)
 {
 	const struct ev_undo *e = (const void *)h;
 
-	if (e->undone != EV_MUNMAP && e->undone != EV_SHMDT)
+	if (e->undone != EV_MUNMAP && e->undone != EV_SHMDT && e->undone != EV_MMAP &&
+	    e->undone != EV_MPROTECT)
 		return "it undoes what is not a release";
 	return NULL;
 }
