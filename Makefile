@@ -146,6 +146,14 @@ ifeq ($(origin BPFTOOL),file)
 BPFTOOL = $(shell packaging/install-deps.sh bpftool 2>/dev/null || echo bpftool)
 endif
 
+# Where the distribution's libbpf is too old, install-deps.sh has put a newer one.
+NEWER_LIBBPF := $(patsubst %/lib/libbpf.a,%,$(wildcard /usr/local/lib/unfreed/lib/libbpf.a))
+ifneq ($(NEWER_LIBBPF),)
+PKG_CONFIG := env PKG_CONFIG_PATH=$(NEWER_LIBBPF)/lib/pkgconfig $(PKG_CONFIG)
+CPPFLAGS_ALL += -isystem $(NEWER_LIBBPF)/include
+BPF_CFLAGS += -isystem $(NEWER_LIBBPF)/include
+endif
+
 PROGRAM_SRC := $(wildcard tests/programs/*.c)
 PROGRAM_BIN := $(PROGRAM_SRC:%.c=$(B)/%)
 PROGRAM_JAVA := $(wildcard tests/programs/java/*.java)

@@ -21,6 +21,11 @@ zlib1g-dev libjson-c-dev libiberty-dev'
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
 gdb util-linux procps mandoc shellcheck clang-format systemd'
 
+# Only for a system whose libbpf is too old.
+NEWER_LIBBPF=/usr/local/lib/unfreed
+KERNEL_SOURCE=linux-source-6.5.0
+KERNEL_SOURCE_PACKAGES='bzip2 python3-minimal'
+
 step()
 {
 	printf 'install-deps: %s\n' "$*"
@@ -88,6 +93,36 @@ apt()
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
+libbpf_is_too_old()
+{
+	[ ! -e "$NEWER_LIBBPF/lib/pkgconfig/libbpf.pc" ] || return 1
+	case $(dpkg-query -W -f '${Version}' libbpf-dev 2>/dev/null) in
+	0.* | 1:0.*) return 0 ;;
+	esac
+	return 1
+}
+
+# From the package's tar in a tar to the library, without installing 1.3 GB of kernel source. The
+# headers of the same kernel come along: libbpf's own refer to them. Only the static library stays.
+build_newer_libbpf()
+{
+	folder=$(mktemp -d)
+	trap 'rm -rf "$folder"' EXIT
+	cd "$folder"
+	apt -o APT::Sandbox::User=root download "$KERNEL_SOURCE" >/dev/null ||
+		die "$KERNEL_SOURCE is not to be had: is jammy-updates among the package sources?"
+	s=$KERNEL_SOURCE
+	dpkg-deb --fsys-tarfile "$s"_*.deb | tar -xO "./usr/src/$s/$s.tar.bz2" |
+		tar -xj --strip-components=1 "$s/tools/lib" "$s/tools/include" "$s/tools/scripts" \
+			"$s/tools/build" "$s/tools/arch" "$s/scripts/bpf_doc.py" "$s/include/uapi"
+	make -s -C tools/lib/bpf prefix="$NEWER_LIBBPF" libdir="$NEWER_LIBBPF/lib" install \
+		>/dev/null || die "libbpf of $KERNEL_SOURCE does not build: the reason is above"
+	rm -f "$NEWER_LIBBPF"/lib/libbpf.so*
+	install -D -m 0644 -t "$NEWER_LIBBPF/include/linux" tools/include/uapi/linux/bpf.h \
+		tools/include/uapi/linux/bpf_common.h tools/include/uapi/linux/btf.h
+	cd / && rm -rf "$folder"
+}
+
 check_system()
 {
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
@@ -97,6 +132,16 @@ check_system()
 			"Fedora and its kin are not supported yet; install by hand what" \
 			"docs/hacking.md lists, then run make"
 	fi
+}
+
+install_packages()
+{
+	[ -n "$1" ] || return 0
+	# shellcheck disable=SC2086 # a list of words
+	step installing $1
+	# shellcheck disable=SC2086 # likewise
+	apt install --no-install-recommends $1 >/dev/null ||
+		die "apt-get install failed: its own message is above"
 }
 
 main()
@@ -120,22 +165,26 @@ main()
 		have_otherwise "$package" || missing="$missing $package"
 	done
 	tool=$(find_bpftool) || tool=
-	if [ -z "$missing" ] && [ -n "$tool" ]; then
+	if [ -z "$missing" ] && [ -n "$tool" ] && ! libbpf_is_too_old; then
 		step "nothing is missing for \`$1\`"
 		return
 	fi
 	if [ "$(id -u)" -ne 0 ]; then
 		[ -n "$tool" ] || missing="$missing bpftool"
+		! libbpf_is_too_old || missing="$missing a-newer-libbpf"
 		die "missing:$missing; run as root: sudo packaging/install-deps.sh $1"
 	fi
 
 	step 'reading the package lists (apt-get update)'
 	apt update >/dev/null || die 'apt-get update failed: its own message is above'
 	[ -n "$tool" ] || missing="$missing $(bpftool_packages)"
-	step "installing$missing"
-	# shellcheck disable=SC2086 # a list of words
-	apt install --no-install-recommends $missing >/dev/null ||
-		die "apt-get install failed: its own message is above"
+	install_packages "$missing"
+	if libbpf_is_too_old; then
+		# shellcheck disable=SC2086 # a list of words
+		install_packages "$(missing_of $KERNEL_SOURCE_PACKAGES)"
+		step "libbpf is too old here: building that of $KERNEL_SOURCE, about 90 s"
+		build_newer_libbpf
+	fi
 	tool=$(find_bpftool) ||
 		die 'installed, but no bpftool runs: is there a package linux-tools for this kernel?'
 	step "done; bpftool is $tool"
