@@ -32,6 +32,13 @@ struct bpf_config {
 	__u64 asks_per_ns;	/* ... in such a time */
 };
 
+/* Key of the map of lost records. */
+struct lost_key {
+	__u32 tgid;
+	__u16 type;	/* enum ev_type */
+	__u16 pair;	/* of a handle, else 0 */
+};
+
 /*
  * The cookie of a handle probe: which row of the symbol table it serves, and what to do there, so
  * that one program serves every probe.
@@ -46,5 +53,6 @@ struct handle_cookie {
 };
 
 _Static_assert(sizeof(struct handle_cookie) == 8, "handle_cookie");
+_Static_assert(sizeof(struct lost_key) == 8, "lost_key");
 
 #endif /* UNFREED_CONFIG_H */

@@ -49,17 +49,38 @@ static __always_inline void fill_header(struct ev_header *h, __u64 pid_tgid, __u
 	h->size = size;
 }
 
+/*
+ * Told by process and type first, then in total: who reads the total, and the map after it, finds
+ * every loss of the total there. User space empties the map by and by.
+ */
+static __always_inline void count_lost_record(__u64 pid_tgid, __u16 type, __u16 pair)
+{
+	struct lost_key key = { .tgid = pid_tgid >> 32, .type = type, .pair = pair };
+	__u64 one = 1, *n = bpf_map_lookup_elem(&lost, &key);
+
+	if (!n && bpf_map_update_elem(&lost, &key, &one, BPF_NOEXIST)) {
+		n = bpf_map_lookup_elem(&lost, &key);	/* another CPU was first, or it is full */
+		if (!n)
+			__sync_fetch_and_add(&lost_unnamed, 1);
+	}
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	count_loss(EV_LOSS_RING_FULL);
+}
+
 /* Room for one record in the ring, its header filled in; NULL and a counted loss when it is full. */
-#define reserve_record(ev_struct, ev_type, pid_tgid)						\
+#define reserve_record_of(ev_struct, ev_type, pid_tgid, ev_pair)				\
 	({											\
 		struct ev_struct *reserved =							\
 			bpf_ringbuf_reserve(&ring, sizeof(struct ev_struct), 0);		\
 		if (reserved)									\
 			fill_header(&reserved->h, pid_tgid, ev_type, sizeof(struct ev_struct));	\
 		else										\
-			count_loss(EV_LOSS_RING_FULL);						\
+			count_lost_record(pid_tgid, ev_type, ev_pair);				\
 		reserved;									\
 	})
+#define reserve_record(ev_struct, ev_type, pid_tgid) \
+	reserve_record_of(ev_struct, ev_type, pid_tgid, 0)
 
 static __always_inline void submit_record(void *record)
 {

@@ -32,6 +32,7 @@ enum ev_type {
 	EV_UNDO = 9,		/* struct ev_undo: this thread's last release failed; or a call did,
 				 * that may have done a part of its work (EV_MMAP, EV_MPROTECT) */
 	EV_FORK = 10,		/* struct ev_fork: a new process, never a new thread */
+	/* The next two are written by the source when the kernel side's were lost. */
 	EV_EXEC = 11,		/* struct ev_exec: the address space was replaced */
 	EV_EXIT = 12,		/* struct ev_exit: the last thread left */
 	EV_HANDLE_OPEN = 13,	/* struct ev_handle: at entry of an opener */
@@ -51,6 +52,8 @@ enum ev_type {
 	EV_PAIR = 72,		/* struct ev_pair: the name of a handle kind */
 	EV_NOTE = 73,		/* struct ev_note: one sentence: something that is not covered */
 	EV_TRUST = 74,		/* struct ev_trust: how good the stacks are */
+	EV_LOST = 75,		/* struct ev_lost: whose records were lost, and which */
+	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
 };
 
 /* header.flags */
@@ -58,13 +61,13 @@ enum ev_flag {
 	EV_F_STACK_PARTIAL = 1 << 0,	/* stack is the hash of the frames resolved so far */
 	EV_F_STACK_TOKEN = 1 << 1,	/* stack is the token of an EV_MISS; live only */
 	EV_F_BRK = 1 << 2,		/* this EV_MUNMAP is a brk shrink */
-	/* 1 << 3: EV_F_NAMED */
 	EV_F_TO_HOLE = 1 << 4,		/* this EV_MPROTECT failed at the first hole, and did what
 					 * lies before it */
 	EV_F_NO_COPY = 1 << 5,		/* this EV_FORK: the child's mappings are not the parent's
 					 * (MADV_DONTFORK, or another thread was at work) */
 	EV_F_THREADS = 1 << 6,		/* this EV_FORK: the parent has other threads, which may have
 					 * been at work between the copy and this record */
+	EV_F_NAMED = 1 << 3,		/* this EV_LOSS: EV_LOST records named those it touched */
 };
 
 struct ev_header {
@@ -306,6 +309,22 @@ struct ev_loss {
 	__u64 count[EV_N_LOSSES];	/* since the start, cumulative */
 };
 
+/* Of one process. Precedes the EV_LOSS that counts them too, under EV_LOSS_RING_FULL. */
+struct ev_lost {
+	struct ev_header h;
+	__u64 n;		/* records, since the last EV_LOST of this kind */
+	__u32 type;		/* enum ev_type of the lost ones */
+	__u32 pair;		/* EV_HANDLE_OPEN and EV_HANDLE_CLOSE: as in struct ev_handle; else 0 */
+};
+
+/* Of all regions that the site of the region at `addr` holds. */
+struct ev_resident {
+	struct ev_header h;
+	__u64 addr;
+	__u64 looked_at;	/* bytes: of that site's regions, less where a limit cut the look */
+	__u64 resident;		/* bytes of these that are in memory */
+};
+
 struct ev_pair {
 	struct ev_header h;
 	__u32 pair;
@@ -349,6 +368,8 @@ _Static_assert(sizeof(struct ev_region) == 72, "ev_region");
 _Static_assert(sizeof(struct ev_file) == 64, "ev_file");
 _Static_assert(sizeof(struct ev_memory) == 24 + 40 + 16 * EV_N_LIMITS, "ev_memory");
 _Static_assert(sizeof(struct ev_loss) == 24 + 8 * EV_N_LOSSES, "ev_loss");
+_Static_assert(sizeof(struct ev_lost) == 40, "ev_lost");
+_Static_assert(sizeof(struct ev_resident) == 48, "ev_resident");
 _Static_assert(sizeof(struct ev_pair) == 64, "ev_pair");
 _Static_assert(sizeof(struct ev_trust) == 48, "ev_trust");
 

@@ -22,7 +22,8 @@ int handle_call(struct pt_regs *ctx)
 	__builtin_memcpy(&cookie, &raw, sizeof(cookie));
 	if (!cookie.is_close && (target & TARGET_STACKS))
 		stack = take_stack(PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), &flags);
-	ev = reserve_record(ev_handle, cookie.is_close ? EV_HANDLE_CLOSE : EV_HANDLE_OPEN, pid_tgid);
+	ev = reserve_record_of(ev_handle, cookie.is_close ? EV_HANDLE_CLOSE : EV_HANDLE_OPEN,
+			       pid_tgid, cookie.pair);
 	if (!ev)
 		return 0;
 	ev->h.flags = flags;

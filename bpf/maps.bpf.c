@@ -7,9 +7,11 @@ struct targets_map targets SEC(".maps");
 struct rules_map rules SEC(".maps");
 struct known_stacks_map known_stacks SEC(".maps");
 struct asked_map asked SEC(".maps");
+struct lost_map lost SEC(".maps");
 
 const volatile struct bpf_config config = {};
 
 __u64 losses[EV_N_LOSSES] = {};
+__u64 lost_unnamed = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -64,16 +64,27 @@ struct asked_map {
 	__type(value, struct asked);
 };
 
+/* How many records the ring had no room for, and whose. */
+struct lost_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct lost_key);
+	__type(value, __u64);
+};
+
 extern struct ring_map ring SEC(".maps");
 extern struct targets_map targets SEC(".maps");
 extern struct rules_map rules SEC(".maps");
 extern struct known_stacks_map known_stacks SEC(".maps");
 extern struct asked_map asked SEC(".maps");
+extern struct lost_map lost SEC(".maps");
 
 extern const volatile struct bpf_config config;
 
 /* Losses since the load, by enum ev_loss_cause. Read by user space once a tick. */
 extern __u64 losses[EV_N_LOSSES];
+/* Of EV_LOSS_RING_FULL, those that did not fit into the map of lost records. */
+extern __u64 lost_unnamed;
 
 static __always_inline void count_loss(enum ev_loss_cause cause)
 {

@@ -59,6 +59,8 @@ static const struct {
 	{ EV_PAIR, "pair", 64 },
 	{ EV_NOTE, "note", 0 },
 	{ EV_TRUST, "trust", 48 },
+	{ EV_LOST, "lost", 40 },
+	{ EV_RESIDENT, "resident", 48 },
 };
 
 /* Makes a good record of record_types[i] at the start of *r, and zeros behind it. */
@@ -86,6 +88,8 @@ static inline void make_good(union record *r, size_t i)
 	}
 	r->h.type = record_types[i].type;
 	r->h.time_ns = 1;
+	if (r->h.type == EV_LOST)
+		((struct ev_lost *)r)->type = EV_MUNMAP;
 	if (r->h.type == EV_UNDO)
 		r->undo.undone = EV_MUNMAP;
 	if (r->h.type == EV_MISS)

@@ -234,7 +234,8 @@ static size_t index_of(uint16_t type)
 
 static void claims_are_checked(void **state)
 {
-	REFUSED(EV_TICK, r.h.flags = 8, "unknown flag");
+	REFUSED(EV_TICK, r.h.flags = 128, "unknown flag");
+	REFUSED(EV_LOST, r.bytes[32] = EV_STACK, "no such record");
 	REFUSED(EV_UNDO, r.undo.undone = EV_BRK, "not a release");
 	REFUSED(EV_FORK, r.fork.shares_vm = 2, "shares_vm");
 	REFUSED(EV_STACK, r.stack.n_frames = 0, "number of frames is out");

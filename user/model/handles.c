@@ -36,6 +36,22 @@ static struct handle *insert(struct space *space, uint32_t pair, uint64_t addres
 	return table__insert(space->handles[pair], &address, NULL);
 }
 
+/* A handle that is open for all we know is opened. Its close may have been lost; else what it stood
+ * for is out of reach now, and stays counted. */
+static void reopen(struct world *world, const struct space *space, uint32_t pair,
+		   const struct handle *handle)
+{
+	struct kind_totals *totals = &space->owner->pub.kinds[KIND_PAIR_0 + pair];
+	struct model_site *site = world__site(world, handle->site);
+
+	if (totals->lost_closed_found < totals->lost_closed) {
+		totals->lost_closed_found++;
+		site__gave_back(world, site, handle->bytes, handle->birth_tick, true);
+		return;
+	}
+	site->pub.reopened++;
+}
+
 int handles__apply_open(struct world *world, struct proc *proc, const struct ev_handle *event)
 {
 	struct space *space = proc->space;
@@ -60,7 +76,7 @@ int handles__apply_open(struct world *world, struct proc *proc, const struct ev_
 	if (r < 0)
 		return r;
 	if (handle) {
-		world__site(world, handle->site)->pub.reopened++;
+		reopen(world, space, event->pair, handle);
 	} else {
 		handle = insert(space, event->pair, event->handle);
 		if (!handle)

@@ -276,6 +276,18 @@ int process__apply_facts(struct world *world, const struct ev_process *event)
 	return 0;
 }
 
+/* What seems to be open in the parent and is not, seems so in the child. */
+static void inherit_losses(struct process *child, const struct process *parent)
+{
+	unsigned int i;
+
+	for (i = KIND_PAIR_0; i < N_KINDS; i++) {
+		child->kinds[i].lost_closed = parent->kinds[i].lost_closed;
+		child->kinds[i].lost_closed_found = parent->kinds[i].lost_closed_found;
+	}
+	child->lost_regions = parent->lost_regions;
+}
+
 /* Until its own EV_PROCESS comes, a child is called what its parent is called. */
 static bool copy_facts(struct proc *child, const struct proc *parent)
 {
@@ -283,6 +295,7 @@ static bool copy_facts(struct proc *child, const struct proc *parent)
 	child->pub.uid = parent->pub.uid;
 	child->pub.seeded = parent->pub.seeded;
 	child->pub.unsure |= parent->pub.unsure;
+	inherit_losses(&child->pub, &parent->pub);
 	return set_text(&child->pub.comm, parent->pub.comm) &&
 	       set_text(&child->pub.cmdline, parent->pub.cmdline) &&
 	       set_text(&child->pub.unit, parent->pub.unit) &&
@@ -377,7 +390,7 @@ int process__apply_exec(struct world *world, const struct ev_exec *event)
 		p->start_ns = event->start_ns;
 	p->last_ns = world->now_ns;
 	p->seeded = p->unsure = p->has_memory = false;
-	p->mapped_bytes = p->accessible_bytes = p->reserved_bytes = 0;
+	p->mapped_bytes = p->accessible_bytes = p->reserved_bytes = p->lost_regions = 0;
 	memset(p->kinds, 0, sizeof(p->kinds));
 	return r;
 }

@@ -38,6 +38,7 @@ struct world {
 	uint64_t first_ns, now_ns;
 	uint64_t n_events, n_partial;	/* n_partial: that joined a site by their beginning */
 	uint64_t reported_lost[EV_N_LOSSES], lost[EV_N_LOSSES];	/* by EV_LOSS; by the model */
+	uint64_t n_named;		/* lost records that EV_LOST named */
 	struct ev_trust trust;
 	bool started;			/* first_ns is set */
 };
@@ -64,6 +65,11 @@ int process__apply_facts(struct world *world, const struct ev_process *event);
 int process__apply_fork(struct world *world, const struct ev_fork *event);
 int process__apply_exec(struct world *world, const struct ev_exec *event);
 int process__apply_exit(struct world *world, const struct ev_exit *event);
+
+/* --- loss.c: what was lost, and what is resident --- */
+int loss__apply_total(struct world *world, const struct ev_loss *event);
+int loss__apply_named(struct world *world, const struct ev_lost *event);
+int resident__apply(struct world *world, struct proc *proc, const struct ev_resident *event);
 
 /*
  * --- region_events.c, remap.c, seed.c, handles.c ---

@@ -11,6 +11,7 @@
  *   handles.c        live handles
  *   sites.c          sites and their keys; account.c: what they count
  *   stacks.c         what a stack id stands for
+ *   loss.c           what was lost, and of whom; what is resident
  *   files.c, notes.c facts
  *
  * A process that no record has introduced is made on first sight, unless all the record says is
@@ -98,39 +99,6 @@ static int apply_memory(struct proc *proc, const struct ev_memory *event)
 	return 0;
 }
 
-/* Losses that leave a process's regions or handles wrong; stacks and unwinding rules do not. */
-static bool harms_accounts(unsigned int cause)
-{
-	switch (cause) {
-	case EV_LOSS_STACK_RING_FULL:
-	case EV_LOSS_MISS_RING_FULL:
-	case EV_LOSS_RULES_FULL:
-	case EV_LOSS_MAPS_READ:
-		return false;
-	default:
-		return true;
-	}
-}
-
-static int apply_loss(struct world *world, const struct ev_loss *event)
-{
-	struct proc *proc;
-	bool harmed = false;
-	unsigned int i;
-
-	for (i = 0; i < EV_N_LOSSES; i++) {
-		if (event->count[i] > world->reported_lost[i] && harms_accounts(i))
-			harmed = true;
-		world->reported_lost[i] = event->count[i];
-	}
-	for (proc = world->first; harmed && proc;
-	     proc = proc->pub.next ? proc_of(proc->pub.next) : NULL) {
-		if (!proc->pub.exited && (!event->h.tgid || event->h.tgid == proc->pub.tgid))
-			proc->pub.unsure = true;
-	}
-	return 0;
-}
-
 static int apply_pair(struct world *world, const struct ev_pair *event)
 {
 	if (event->pair >= N_PAIRS)
@@ -173,7 +141,9 @@ static int apply_to_world(struct world *world, const struct ev_header *h)
 			world->lost[EV_LOSS_MODEL_FULL]++;
 		return r < 0 ? r : 0;
 	case EV_LOSS:
-		return apply_loss(world, event);
+		return loss__apply_total(world, event);
+	case EV_LOST:
+		return loss__apply_named(world, event);
 	case EV_PAIR:
 		return apply_pair(world, event);
 	case EV_TRUST:
@@ -234,6 +204,8 @@ static int apply_to_process(struct world *world, struct proc *proc, const struct
 		return seed__apply_end(world, proc, event);
 	case EV_MEMORY:
 		return apply_memory(proc, event);
+	case EV_RESIDENT:
+		return resident__apply(world, proc, event);
 	default:
 		return -EBADMSG;
 	}
@@ -241,7 +213,8 @@ static int apply_to_process(struct world *world, struct proc *proc, const struct
 
 static int apply(struct world *world, const struct ev_header *h)
 {
-	const bool makes = h->type != EV_UNDO && h->type != EV_REGION && h->type != EV_SEED_END;
+	const bool makes = h->type != EV_UNDO && h->type != EV_REGION && h->type != EV_SEED_END &&
+			   h->type != EV_RESIDENT;
 	struct proc *proc;
 	int r;
 
@@ -296,6 +269,13 @@ uint64_t world__lost(const struct world *world, enum ev_loss_cause cause)
 {
 	return (unsigned int)cause < EV_N_LOSSES ?
 		       world->reported_lost[cause] + world->lost[cause] : 0;
+}
+
+uint64_t world__lost_unnamed(const struct world *world)
+{
+	uint64_t lost = world->reported_lost[EV_LOSS_RING_FULL];
+
+	return lost > world->n_named ? lost - world->n_named : 0;
 }
 
 struct ev_trust world__trust(const struct world *world)

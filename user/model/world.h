@@ -86,6 +86,9 @@ struct site {
 	uint64_t same_file;		/* live objects that map a file range this site already
 					 * had mapped when they were made */
 	uint64_t first_open_ns, last_open_ns, last_close_ns;
+	bool has_resident;		/* regions: the two below were measured (EV_RESIDENT) */
+	uint64_t resident_bytes;
+	uint64_t resident_of;		/* bytes of its regions that were looked at for that */
 	struct site *next;		/* of the process, NULL at the end */
 	void *trend;			/* the watcher's own; NULL at birth */
 };
@@ -96,6 +99,9 @@ struct kind_totals {
 	uint64_t bytes;
 	uint64_t before_attach;		/* regions: objects still held from before attach; handles:
 					 * closes of a handle never seen opened */
+	uint64_t lost_opened, lost_closed;	/* handles: records that were lost (EV_LOST) ... */
+	uint64_t lost_closed_found;	/* ... and of these closes, how many showed later, by an open
+					 * of the same handle */
 };
 
 /* A process, by (tgid, start time). */
@@ -107,6 +113,7 @@ struct process {
 	bool exited;			/* gone; kept when world_opts.keep_exited */
 	bool seeded;			/* its map file was read */
 	bool unsure;			/* records were lost; not healed yet */
+	uint64_t lost_regions;		/* records of regions that were lost (EV_LOST), all told */
 	bool has_memory;		/* `memory` and `memory_first` hold readings */
 	struct ev_memory memory, memory_first;	/* latest and first reading */
 	/* An address space that several processes share (vfork, CLONE_VM) is counted once, for the
@@ -160,6 +167,8 @@ uint64_t world__now_ns(const struct world *world);	/* of the newest record; 0 be
 uint32_t world__now_tick(const struct world *world);
 uint64_t world__n_events(const struct world *world);	/* kernel-side records applied */
 uint64_t world__lost(const struct world *world, enum ev_loss_cause cause);
+/* Of EV_LOSS_RING_FULL, those of which no EV_LOST said whose they were. */
+uint64_t world__lost_unnamed(const struct world *world);
 uint64_t world__bytes_used(const struct world *world);	/* of the model's own memory, about */
 struct ev_trust world__trust(const struct world *world);	/* zeros before any EV_TRUST */
 

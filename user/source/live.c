@@ -97,6 +97,8 @@ int live__flush(struct live *live)
 	size_t cursor = 0;
 	int r = live_read_ring(live);
 
+	if (!r)
+		r = live_heal_all(live);
 	while ((slot = table__next(&live->processes, &cursor)))
 		if (slot->process->has_events)
 			live_send_memory(live, slot->process);

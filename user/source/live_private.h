@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * What the files of the live source share: live.c (set-up, who is watched), live_records.c (the
- * ring), live_rounds.c (what is due regularly), live_process.c (facts, map readings, memory),
+ * ring), live_rounds.c (what is due regularly), live_loss.c (losses and their healing), live_process.c (facts, map readings, memory),
  * live_stack.c (the walker's questions, files on stacks).
  */
 #ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
@@ -16,6 +16,8 @@
 #include "user/source/tracepoints.h"
 #include "user/unwind/unwind.h"
 
+#define LIVE_MAX_GONE 64
+
 /* A process the source has heard of. */
 struct watched {
 	uint32_t tgid;
@@ -28,9 +30,16 @@ struct watched {
 	uint32_t n_acquisitions;	/* until stacks are taken */
 	uint32_t n_handles;
 	uint64_t memory_read_ns;
-	uint64_t heal_due_ns;		/* 0: nothing lost */
+	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
 	uint64_t region_ns;		/* of its last record about regions */
+	/* live_loss.c; all in CLOCK_MONOTONIC, 0: never. */
+	uint64_t lost_ns, first_lost_ns;	/* records were lost and it is not healed: last, first told */
+	uint64_t healed_ns, heal_gap_ns;
+	uint64_t life_checked_ns;
+	uint64_t gone_ns;		/* not found in /proc */
+	uint64_t image;			/* struct procfs_life; 0: not known */
+	bool exec_lost;
 	struct code_maps code;
 	/* Rules in the kernel's map that are this process's. */
 	struct unwind_key *rules;
@@ -57,7 +66,13 @@ struct live {
 	uint64_t own_losses[EV_N_LOSSES];	/* counted on this side */
 	struct ev_trust trust;
 	uint64_t batch_deadline_ns;	/* one reading of the ring ends here */
-	uint64_t next_look_ns;		/* daemon: processes are looked at this often */
+	uint64_t drained_ns;		/* what was put into the ring before this has been read */
+	uint64_t heal_again_ns;		/* no map file is read for healing before this */
+	uint64_t lost_unnamed;		/* as last told */
+	size_t look_cursor, life_cursor;	/* of the rounds over all processes */
+	uint32_t gone[LIVE_MAX_GONE];	/* tgids to be forgotten */
+	uint32_t n_gone;
+	uint64_t n_evicted;		/* entries of tables that went for want of room */
 	int stop;			/* what emit() returned, once it was not 0 */
 	uint64_t buffer[EV_MAX_RECORD_SZ / 8];	/* for records made here */
 };
@@ -95,6 +110,17 @@ void live_doubt(struct watched *p, uint64_t due_ns);
 
 /* live_rounds.c */
 int live_tick(struct live *live, uint64_t now);	/* 0, or what ends the loop */
+
+/* live_loss.c */
+int live_tell_losses(struct live *live, uint64_t now);		/* 0 or -ENOMEM */
+bool live_heal_is_due(const struct live *live, const struct watched *p, uint64_t now);
+int live_heal(struct live *live, struct watched *p);		/* 0 or -errno */
+/* Reads the ring empty and heals whoever needs it, once, for a last report. 0, what ends the loop, or
+ * -errno. */
+int live_heal_all(struct live *live);
+/* Asks some processes whether they still live, and forgets those that do not. */
+void live_check_lives(struct live *live, uint64_t now);
+void live_bury_gone(struct live *live);
 
 /* live_process.c */
 struct watched *live_find(struct live *live, uint32_t tgid);

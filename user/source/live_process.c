@@ -121,6 +121,7 @@ int live_send_facts(struct live *live, struct watched *p)
 		return 0;
 	if (!p->start_ns)
 		p->start_ns = facts.start_ns;
+	p->image = facts.image;
 	ev->start_ns = p->start_ns;
 	ev->ppid = (uint32_t)facts.ppid;
 	ev->uid = facts.uid;
@@ -261,7 +262,8 @@ void live_probe_system_zlib(struct live *live, pid_t pid)
 struct seeding {
 	struct live *live;
 	struct watched *process;
-	bool emit;
+	const struct ev_seed *begin;	/* to be emitted before the first line; NULL: emit nothing */
+	bool begun;
 };
 
 static int on_map(void *ctx, const struct procfs_map *map)
@@ -279,8 +281,11 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	int r;
 
 	r = remember_code(s->process, map);
-	if (r || !s->emit)
+	if (r || !s->begin)
 		return r;
+	if (!s->begun)
+		live_emit(s->live, &s->begin->h);
+	s->begun = true;
 	r = probe_mapping(s->live, (pid_t)s->process->tgid, map);
 	if (r)
 		return r;
@@ -291,9 +296,9 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	return 0;
 }
 
-static int read_maps(struct live *live, struct watched *p, bool emit)
+static int read_maps(struct live *live, struct watched *p, const struct ev_seed *begin)
 {
-	struct seeding s = { .live = live, .process = p, .emit = emit };
+	struct seeding s = { .live = live, .process = p, .begin = begin };
 	int r;
 
 	code_maps__clear(&p->code);
@@ -306,7 +311,7 @@ static int read_maps(struct live *live, struct watched *p, bool emit)
 
 int live_read_maps(struct live *live, struct watched *p)
 {
-	return read_maps(live, p, false);
+	return read_maps(live, p, NULL);
 }
 
 int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
@@ -315,10 +320,11 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 	int r;
 
 	live_header(&ev.h, EV_SEED_BEGIN, sizeof(ev), p->tgid);
-	live_emit(live, &ev.h);
-	r = read_maps(live, p, true);
+	r = read_maps(live, p, &ev);
 	p->seeded = true;
 	p->heal_due_ns = 0;
+	if (live->drained_ns > p->lost_ns)	/* else something lost may lie behind this */
+		p->lost_ns = p->first_lost_ns = 0;
 	if (r) {	/* half a reading says nothing about what it did not name: no SEED_END */
 		if (r == -ESRCH)
 			return LIVE_GONE;

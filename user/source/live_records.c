@@ -270,10 +270,13 @@ int live_on_record(void *ctx, void *data, size_t data_sz)
 
 int live_read_ring(struct live *live)
 {
+	uint64_t begun = clock_monotonic_ns();
 	int r;
 
-	live->batch_deadline_ns = clock_monotonic_ns() + BATCH_NS;
+	live->batch_deadline_ns = begun + BATCH_NS;
 	r = ring_buffer__consume(live->ring);
+	if (r >= 0)
+		live->drained_ns = begun;
 	if (live->stop)
 		return live->stop;
 	return r < 0 && r != YIELD ? r : 0;

@@ -5,36 +5,10 @@
  */
 #include "user/source/live_private.h"
 
-#include <string.h>
-
 #define MEMORY_NS 250000000ull
 #define YOUNG_NS 1000000000ull		/* the service looks at a process once it has lived so long,
 					 * and its runtime is told from then on */
 #define LOOKS_PER_ROUND 64		/* map files and facts read per round, at most */
-#define HEAL_AFTER_NS 1000000000ull	/* after a loss; and no process more often than this */
-
-/* Tells new losses; a full ring makes every process's state doubtful until its map is read again. */
-static void send_losses(struct live *live, uint64_t now)
-{
-	struct ev_loss ev = {};
-	bool changed = false, lost_records;
-	struct process_slot *slot;
-	size_t cursor = 0;
-
-	for (int i = 0; i < EV_N_LOSSES; i++) {
-		ev.count[i] = live->bpf->bss->losses[i] + live->own_losses[i];
-		changed |= ev.count[i] != live->losses[i];
-	}
-	if (!changed)
-		return;
-	lost_records = ev.count[EV_LOSS_RING_FULL] != live->losses[EV_LOSS_RING_FULL];
-	memcpy(live->losses, ev.count, sizeof(live->losses));
-	live_header(&ev.h, EV_LOSS, sizeof(ev), 0);
-	live_emit(live, &ev.h);
-	while (lost_records && (slot = table__next(&live->processes, &cursor)))
-		if (slot->process->seeded && !slot->process->heal_due_ns)
-			slot->process->heal_due_ns = now + HEAL_AFTER_NS;
-}
 
 static void send_trust(struct live *live)
 {
@@ -52,6 +26,9 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 	if (p->has_events && old_enough && !p->seeded) {
 		(*n_looks)++;
 		r = live_seed(live, p, EV_SEED_ATTACH);
+	} else if (live_heal_is_due(live, p, now)) {
+		(*n_looks)++;
+		r = live_heal(live, p);
 	} else if (p->heal_due_ns && now >= p->heal_due_ns) {
 		(*n_looks)++;
 		r = live_seed(live, p, EV_SEED_HEAL);
@@ -77,14 +54,18 @@ static int look_at_processes(struct live *live, uint64_t now)
 {
 	unsigned int n_looks = 0;
 	struct process_slot *slot;
-	size_t cursor = 0;
 
-	while (n_looks < LOOKS_PER_ROUND && (slot = table__next(&live->processes, &cursor))) {
+	/* Goes on where the last round ended, or those at the end would wait for ever. */
+	while (n_looks < LOOKS_PER_ROUND &&
+	       (slot = table__next(&live->processes, &live->look_cursor))) {
 		int r = look_at(live, slot->process, now, &n_looks);
 
 		if (r)
 			return r;
 	}
+	if (n_looks < LOOKS_PER_ROUND)
+		live->look_cursor = 0;
+	live_bury_gone(live);
 	return 0;
 }
 
@@ -94,9 +75,12 @@ int live_tick(struct live *live, uint64_t now)
 	int r;
 
 	r = look_at_processes(live, now);
+	if (!r) {
+		live_check_lives(live, now);
+		r = live_tell_losses(live, now);
+	}
 	if (r)
 		return r;
-	send_losses(live, now);
 	send_trust(live);
 	live_header(&ev, EV_TICK, sizeof(ev), 0);
 	live_emit(live, &ev);

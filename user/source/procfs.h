@@ -55,9 +55,11 @@ struct procfs_facts {
 	pid_t nspid;		/* the process's id in its own, innermost pid namespace */
 	uid_t uid;		/* effective */
 	uint64_t start_ns;	/* CLOCK_BOOTTIME, cut to PROCFS_TICK_NS: procfs_same_start() */
+	uint64_t image;		/* see struct procfs_life */
 	uint64_t mnt_ns;	/* inode number of the mount namespace; 0: not permitted */
 	int seccomp;		/* 0 none, 1 strict, 2 filter; -1: this kernel does not tell */
 	bool kernel_thread;
+	bool ended;		/* see struct procfs_life */
 	bool zombie;		/* its first thread left; the address space may still live on */
 	bool exe_readable;	/* /proc/PID/exe could be opened */
 	bool is_32bit;		/* ELF class of its executable; false when not readable */
@@ -69,6 +71,16 @@ struct procfs_facts {
 
 /* Returns 0, PROCFS_NOT_A_LEADER (*out holds tgid only), or -errno. */
 int procfs__facts(struct procfs *procfs, pid_t pid, struct procfs_facts *out);
+
+/* The least that tells one life from another, by one short read that takes no lock. */
+struct procfs_life {
+	uint64_t start_ns;	/* as above */
+	uint64_t image;		/* where the stack of what it executes began: an exec moves it, unless
+				 * addresses are not randomized. 0: not permitted */
+	bool ended;		/* a zombie of which no thread lives any more */
+};
+/* Returns 0 or -errno. */
+int procfs__life(struct procfs *procfs, pid_t pid, struct procfs_life *out);
 
 /* The BPF side has start_boottime in nanoseconds, /proc has it cut to ticks: equal start times
  * are those of one tick. */

@@ -22,20 +22,24 @@
 static int parse_stat(const char *text, struct procfs_facts *out)
 {
 	const char *s = strrchr(text, ')');
-	unsigned long long start, end;
+	unsigned long long start, end, stack = 0;
 	unsigned int flags;
 	char state;
-	int ppid;
+	int ppid, threads;
 
-	/* Fields as proc(5) counts them: 3 state, 4 ppid, 9 flags, 22 starttime in USER_HZ. */
+	/* Fields as proc(5) counts them: 3 state, 4 ppid, 9 flags, 20 num_threads, 22 starttime in
+	 * USER_HZ, 28 startstack. */
 	if (!s || sscanf(s + 1, " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-				"%*d %*d %llu", &state, &ppid, &flags, &start) != 4)
+				"%d %*d %llu %*u %*d %*u %*u %*u %llu", &state, &ppid, &flags,
+			 &threads, &start, &stack) < 5)
 		return -EBADMSG;
 	if (ppid < 0 || __builtin_mul_overflow(start, PROCFS_TICK_NS, &end))
 		return -EBADMSG;
 	out->ppid = ppid;
 	out->kernel_thread = flags & PF_KTHREAD;
 	out->zombie = state == 'Z' || state == 'X';
+	out->ended = out->zombie && threads <= 1;
+	out->image = stack > 1 ? stack : 0;	/* 1 is what the kernel shows to the unprivileged */
 	out->start_ns = end;
 	return 0;
 }
@@ -158,5 +162,27 @@ int procfs__facts(struct procfs *procfs, pid_t pid, struct procfs_facts *out)
 		read_exe(dir_fd, out);
 	read_mnt_ns(dir_fd, out);
 	read_unit(dir_fd, out);
+	return 0;
+}
+
+int procfs__life(struct procfs *procfs, pid_t pid, struct procfs_life *out)
+{
+	cleanup_fd int dir_fd = -1;
+	struct procfs_facts facts;
+	char text[8192];
+	size_t n;
+	int r;
+
+	*out = (struct procfs_life){ 0 };
+	r = procfs__open_dir(procfs, pid, &dir_fd);
+	if (!r)
+		r = procfs__read_at(dir_fd, "stat", text, sizeof(text), &n);
+	if (!r)
+		r = parse_stat(text, &facts);
+	if (r)
+		return r;
+	out->start_ns = facts.start_ns;
+	out->image = facts.image;
+	out->ended = facts.ended;
 	return 0;
 }

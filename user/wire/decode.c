@@ -13,8 +13,9 @@
 
 #include "user/base/error.h"
 
-#define EV_KNOWN_FLAGS \
-	(EV_F_STACK_PARTIAL | EV_F_STACK_TOKEN | EV_F_BRK | EV_F_TO_HOLE | EV_F_NO_COPY | EV_F_THREADS)
+#define EV_KNOWN_FLAGS                                                                      \
+	(EV_F_STACK_PARTIAL | EV_F_STACK_TOKEN | EV_F_BRK | EV_F_NAMED | EV_F_TO_HOLE |     \
+	 EV_F_NO_COPY | EV_F_THREADS)
 #define EV_KNOWN_REGION_FLAGS \
 	(EV_REGION_SHARED | EV_REGION_HEAP | EV_REGION_STACK | EV_REGION_SPECIAL)
 
@@ -124,6 +125,13 @@ static const char *check_file(const struct ev_header *h)
 	return check_trailer(h, offsetof(struct ev_file, path), e->path_sz);
 }
 
+static const char *check_lost(const struct ev_header *h)
+{
+	const struct ev_lost *e = (const void *)h;
+
+	return e->type < EV_MMAP || e->type > EV_HANDLE_CLOSE ? "it lost no such record" : NULL;
+}
+
 static const char *check_pair(const struct ev_header *h)
 {
 	const struct ev_pair *e = (const void *)h;
@@ -169,6 +177,8 @@ static const struct ev_shape shapes[] = {
 	[EV_PAIR] = EXACT("pair", struct ev_pair, check_pair),
 	[EV_NOTE] = VARIABLE("note", struct ev_note, check_note),
 	[EV_TRUST] = EXACT("trust", struct ev_trust, NULL),
+	[EV_LOST] = EXACT("lost", struct ev_lost, check_lost),
+	[EV_RESIDENT] = EXACT("resident", struct ev_resident, NULL),
 };
 
 #define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+"""Losses: counted by cause, told of whom, healed from the map file, and no leak of their making."""
+
+import time
+
+from harness import map_bytes
+
+OWN = ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]", "[uprobes]")
+SMALL_RING = ("--ring-size", "64K")
+
+
+def kernel_bytes(pid):
+    """(accessible, reserved) bytes by the kernel's own map."""
+    return (map_bytes(pid, lambda p, n: p[:3] != "---" and n not in OWN),
+            map_bytes(pid, lambda p, n: p[:3] == "---" and n not in OWN))
+
+
+def assert_exact(process, pid, kernel):
+    special = 64 << 10	# whether vdso and vvar count is not for this test to say
+    assert kernel[0] <= process["accessible_bytes"] <= kernel[0] + special, (pid, kernel)
+    assert kernel[1] <= process["reserved_bytes"] <= kernel[1] + special, (pid, kernel)
+
+
+def storm(lab, *more, seconds=2):
+    return lab.c("storm", "--threads", 4, "--seconds", seconds, *more)
+
+
+def test_after_a_storm_the_model_is_the_kernels_map(lab, show):
+    program, bystander = storm(lab), lab.c("mmaps", "--mode", "anon", "--rate", 500)
+    watcher = lab.attach(program, bystander, options=SMALL_RING)
+    bystander.go()
+    program.go()
+    program.done()
+    bystander.done()
+    time.sleep(1.5)	# a storm that is over is healed soon
+    kernel = {p.pid: kernel_bytes(p.pid) for p in (program, bystander)}
+    result = watcher.stop()
+    lost = result.lost()
+    trust = result.report["trust"]
+    show(f"{trust['events']} events, lost {lost}, healed {trust['healed']}")
+    for p in (program, bystander):
+        assert_exact(result.process(p.pid), p.pid, kernel[p.pid])
+        p.end()
+    assert lost["ring-full"] > 1000
+    assert 1 <= trust["healed"] <= 12
+    assert not any("not been read again" in n for n in trust["not_covered"])
+    assert any(f"storm[{program.pid}]" in n and "closings" in n for n in trust["not_covered"])
+
+
+def test_healing_while_the_storm_lasts(lab):
+    """Watching ends in the middle of it: the last report is healed all the same."""
+    program = storm(lab, seconds=4)
+    watcher = lab.attach(program, options=SMALL_RING)
+    program.go()
+    time.sleep(2)
+    result = watcher.stop()
+    assert result.lost()["ring-full"] > 1000
+    assert 1 <= result.report["trust"]["healed"] <= 5
+    program.done()
+    program.end()
+
+
+def test_lost_closings_are_no_leak(lab):
+    """Every stream is closed; thousands of closings were never seen."""
+    program = storm(lab)
+    counts, result = lab.observe(program, options=SMALL_RING)
+    assert result.lost()["ring-full"] > 1000
+    assert counts["open"] == 0
+    assert not [s for s in result.process(program.pid)["sites"] if s["verdict"] == "leak"]
+    assert result.status == 0
+
+
+def test_a_leak_beside_a_storm_is_found(lab):
+    """What one process loses is not held against another."""
+    program, leaky = storm(lab), lab.c("zstreams", "--opened", 400, "--closed", 200,
+                                       "--rate", 200)
+    watcher = lab.attach(program, leaky, options=SMALL_RING)
+    leaky.go()
+    program.go()
+    program.done()
+    leaky.done()
+    time.sleep(0.3)
+    result = watcher.stop()
+    assert result.lost()["ring-full"] > 1000
+    assert result.process(program.pid)["verdict"] != "leak"
+    assert result.process(leaky.pid)["verdict"] == "leak"
+    program.end()
+    leaky.end()
+
+
+def test_lost_exits_are_noticed(lab):
+    """Children that came and went in the storm: none is taken for alive at the end."""
+    program = storm(lab, "--children", 300)
+    watcher = lab.attach(program, options=SMALL_RING)
+    program.go()
+    program.done()
+    time.sleep(7)	# everybody is asked every 5 s
+    program.end()
+    result = watcher.result()	# it ends by itself: nobody is left
+    assert result.lost()["ring-full"] > 1000
+    assert result.report is not None
