@@ -47,6 +47,8 @@ uint64_t world__lost(const struct world *world, enum ev_loss_cause cause)
 	return world->lost[cause];
 }
 
+uint64_t world__lost_unnamed(const struct world *world) { return world->lost[EV_LOSS_RING_FULL]; }
+
 struct ev_trust world__trust(const struct world *world) { return world->trust; }
 
 const char *world__kind_name(const struct world *world, unsigned int kind)

@@ -234,14 +234,17 @@ static void tracked__read(struct tracked *tracked, uint64_t now_ns)
 	}
 }
 
-/* Events that should have reached the model and did not, as a share of all. */
+/*
+ * Events that should have reached the model and did not, and of which nobody knows whose they were,
+ * as a share of all. The others count against their own process and kind: loss_demand().
+ */
 static double lost_share(const struct world *world)
 {
 	static const enum ev_loss_cause causes[] = {
-		EV_LOSS_RING_FULL, EV_LOSS_ENTRY_FULL, EV_LOSS_READ, EV_LOSS_BAD_RECORD,
-		EV_LOSS_MODEL_FULL, EV_LOSS_NESTED,
+		EV_LOSS_ENTRY_FULL, EV_LOSS_READ, EV_LOSS_BAD_RECORD, EV_LOSS_MODEL_FULL,
+		EV_LOSS_NESTED,
 	};
-	double lost = 0;
+	double lost = (double)world__lost_unnamed(world);
 
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		lost += (double)world__lost(world, causes[i]);
@@ -299,6 +302,7 @@ int detector__check(struct detector *detector, const struct world *world)
 			.question = detector->opts.question,
 			.loss_rate = detector->loss_rate,
 			.exited = p->exited,
+			.lossy = p->lossy,
 			.left = process__left(p),
 		};
 

@@ -147,7 +147,7 @@ static void add_remarks(struct text *text, const struct site *site, bool leak, d
 		text__add_count(text, site->reopened);
 		text__add(text, " opened again while open, which loses the old one");
 	}
-	if (leak && loss_rate > 0) {
+	if (leak && loss_demand(site, loss_rate) > 0) {
 		text__add(text, "; events were lost, so at least ");
 		text__add_count(text, (uint64_t)(loss_demand(site, loss_rate) + 1));
 		text__add(text, " survivors were asked for");

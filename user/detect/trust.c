@@ -21,6 +21,42 @@ static int add_process_note(struct report *report, const struct process *p, cons
 	return report__add_not_covered(report, text__steal(&text));
 }
 
+static void add_lost_count(struct text *text, uint64_t n, const char *of, const char *kind)
+{
+	if (!n)
+		return;
+	text__add(text, text->n ? ", " : "lost: ");
+	text__add_count(text, n);
+	text__addf(text, " %s%s", of, kind);
+}
+
+/* What was lost of this process: its map file heals the regions, but nothing heals handles. */
+static int add_lost_note(struct report *report, const struct world *world, const struct process *p)
+{
+	bool handles = false;
+	struct text text;
+	int r = 0;
+
+	text__init(&text);
+	for (unsigned int i = KIND_PAIR_0; i < N_KINDS; i++) {
+		const struct kind_totals *k = &p->kinds[i];
+		const char *name = world__kind_name(world, i);
+
+		add_lost_count(&text, k->lost_opened, "openings of ", name);
+		add_lost_count(&text, k->lost_closed, "closings of ", name);
+		handles |= k->lost_opened || k->lost_closed;
+	}
+	add_lost_count(&text, p->lost_regions, "records of memory", "");
+	if (handles)
+		text__add(&text, "; as many of those shown as open may be closed");
+	if (text__error(&text))
+		r = -ENOMEM;
+	else if (text.n)
+		r = add_process_note(report, p, text.s);
+	text__fini(&text);
+	return r;
+}
+
 static bool is_reported(const struct report *report, const struct process *p)
 {
 	for (size_t i = 0; i < report->n_processes; i++) {
@@ -49,6 +85,8 @@ int report__add_trust(struct report *report, const struct world *world)
 			continue;
 		for (size_t i = 0; r == 0 && (note = world__note(world, p->tgid, i)); i++)
 			r = add_process_note(report, p, note);
+		if (r == 0)
+			r = add_lost_note(report, world, p);
 		if (r == 0 && p->unsure)
 			r = add_process_note(report, p, "events were lost, and its map has not "
 							"been read again since");

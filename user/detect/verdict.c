@@ -29,9 +29,37 @@
 #define SETTLE_TICKS 10
 #define YOUNG_TICKS 5		/* nothing younger is called old */
 
+static double demand_of_rate(const struct site *site, double rate)
+{
+	return rate > 0 ? 4 * rate * (double)site->opened + 12 : 0;
+}
+
+/* Releases of the site's kind that its process lost, and their share of all such records. A healed
+ * region may be another than the one that was there before: then its release was lost as well. */
+static double lost_releases(const struct site *site, double *rate)
+{
+	const struct process *p = site->process;
+	const struct kind_totals *k = &p->kinds[site->kind];
+	double lost, seen = 0;
+
+	if (kind_is_handle(site->kind)) {
+		lost = (double)(k->lost_closed - k->lost_closed_found);
+		seen = (double)(k->opened + k->closed);
+	} else {
+		lost = (double)p->lost_regions;
+		for (unsigned int i = 0; i < KIND_PAIR_0; i++)
+			seen += (double)(p->kinds[i].opened + p->kinds[i].closed);
+	}
+	*rate = lost > 0 ? lost / (lost + seen) : 0;
+	return lost;
+}
+
 double loss_demand(const struct site *site, double loss_rate)
 {
-	return loss_rate > 0 ? 4 * loss_rate * (double)site->opened + 12 : 0;
+	double rate, lost = lost_releases(site, &rate);
+
+	return demand_of_rate(site, loss_rate) +
+	       (lost > 0 ? fmin(demand_of_rate(site, rate), lost + FEW) : 0);
 }
 
 bool trend__births_stopped(const struct trend *trend, uint32_t now)
@@ -269,6 +297,9 @@ struct leak_test leak__test(const struct trend *trend, const struct verdict_fact
 	bool found;
 
 	if (site->before_attach || site->kind == KIND_RESERVED || site->kind == KIND_HEAP)
+		return test;
+	/* What is held may be what was given back unseen. */
+	if (facts->lossy && !kind_is_handle(site->kind))
 		return test;
 	/* Nobody to name, and every caller mixed: for regions not good enough. */
 	if (!kind_is_handle(site->kind) && !site->stack)

@@ -14,7 +14,8 @@ struct verdict_facts {
 	enum detector_question question;
 	uint32_t now, first;	/* ticks: the moment judged, and when watching this process began */
 	bool exited;		/* `now` is its last moment */
-	double loss_rate;	/* share of all events that was lost, 0..1 */
+	bool lossy;		/* what it holds may be given back: its map file is to be read again */
+	double loss_rate;	/* share of all events that was lost, and not known of whom, 0..1 */
 	uint64_t left;		/* bytes to the nearest limit; UINT64_MAX: no limit known */
 };
 
@@ -33,7 +34,11 @@ void verdict__update(struct trend *trend, const struct verdict_facts *facts);
 /* Births ended well before `now`: for 1 s at least and a quarter of the time since the first. */
 bool trend__births_stopped(const struct trend *trend, uint32_t now);
 
-/* Survivors that a loss of events alone could explain: 4 e N + 12, 0 without loss. */
+/*
+ * Survivors that a loss of events alone could explain; 0 without loss. 4 e N + 12 for the share e of
+ * events lost of nobody knows whom; and as many for the share that the site's process lost of this
+ * kind, but never more than a few beyond the releases that it did lose.
+ */
 double loss_demand(const struct site *site, double loss_rate);
 
 #endif /* UNFREED_DETECT_VERDICT_H */

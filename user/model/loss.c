@@ -43,7 +43,7 @@ int loss__apply_total(struct world *world, const struct ev_loss *event)
 	for (proc = world->first; harmed && proc;
 	     proc = proc->pub.next ? proc_of(proc->pub.next) : NULL) {
 		if (!proc->pub.exited && (!event->h.tgid || event->h.tgid == proc->pub.tgid))
-			proc->pub.unsure = true;
+			proc->pub.unsure = proc->pub.lossy = true;
 	}
 	return 0;
 }
@@ -67,6 +67,7 @@ int loss__apply_named(struct world *world, const struct ev_lost *event)
 	} else {
 		owner->pub.lost_regions += event->n;
 		owner->pub.unsure = proc->pub.unsure = true;
+		owner->pub.lossy = proc->pub.lossy = true;
 	}
 	return 0;
 }

@@ -286,6 +286,7 @@ static void inherit_losses(struct process *child, const struct process *parent)
 		child->kinds[i].lost_closed_found = parent->kinds[i].lost_closed_found;
 	}
 	child->lost_regions = parent->lost_regions;
+	child->lossy = parent->lossy;
 }
 
 /* Until its own EV_PROCESS comes, a child is called what its parent is called. */
@@ -389,7 +390,7 @@ int process__apply_exec(struct world *world, const struct ev_exec *event)
 	if (event->start_ns)
 		p->start_ns = event->start_ns;
 	p->last_ns = world->now_ns;
-	p->seeded = p->unsure = p->has_memory = false;
+	p->seeded = p->unsure = p->lossy = p->has_memory = false;
 	p->mapped_bytes = p->accessible_bytes = p->reserved_bytes = p->lost_regions = 0;
 	memset(p->kinds, 0, sizeof(p->kinds));
 	return r;

@@ -176,6 +176,7 @@ int seed__apply_end(struct world *world, struct proc *proc, const struct ev_seed
 	space->seeding = false;
 	space->seeded = true;
 	proc->pub.seeded = true;
+	proc->pub.lossy = false;
 	if (world->lost[EV_LOSS_MODEL_FULL] == space->seed_lost)
 		proc->pub.unsure = false;
 	return 0;

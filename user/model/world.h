@@ -112,7 +112,9 @@ struct process {
 	uint64_t first_ns, last_ns;	/* first record about it, last one (exit, when exited) */
 	bool exited;			/* gone; kept when world_opts.keep_exited */
 	bool seeded;			/* its map file was read */
-	bool unsure;			/* records were lost; not healed yet */
+	bool unsure;			/* not exact: records were lost, or a limit left something out */
+	bool lossy;			/* records were lost and its map file was not read since: what
+					 * it seems to hold may have been given back */
 	uint64_t lost_regions;		/* records of regions that were lost (EV_LOST), all told */
 	bool has_memory;		/* `memory` and `memory_first` hold readings */
 	struct ev_memory memory, memory_first;	/* latest and first reading */

@@ -85,13 +85,28 @@ static int tell_named(struct live *live, uint64_t now)
 	return r;
 }
 
+/* Losses of which nobody knows whose they were, and which a map file heals. */
+static bool anybody_was_touched(const struct live *live, const __u64 count[EV_N_LOSSES],
+				uint64_t unnamed)
+{
+	static const enum ev_loss_cause causes[] = {
+		EV_LOSS_TARGETS_FULL, EV_LOSS_ENTRY_FULL, EV_LOSS_READ, EV_LOSS_BAD_RECORD,
+		EV_LOSS_NESTED,
+	};
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (count[causes[i]] != live->losses[causes[i]])
+			return true;
+	return unnamed != live->lost_unnamed;
+}
+
 int live_tell_losses(struct live *live, uint64_t now)
 {
 	struct ev_loss ev = {};
-	uint64_t unnamed;
 	struct process_slot *slot;
+	bool changed = false, anybody;
+	uint64_t unnamed;
 	size_t cursor = 0;
-	bool changed = false;
 	int r = 0;
 
 	for (int i = 0; i < EV_N_LOSSES; i++) {
@@ -103,13 +118,14 @@ int live_tell_losses(struct live *live, uint64_t now)
 	unnamed = live->bpf->bss->lost_unnamed;
 	if (ev.count[EV_LOSS_RING_FULL] != live->losses[EV_LOSS_RING_FULL])
 		r = tell_named(live, now);
-	memcpy(live->losses, ev.count, sizeof(live->losses));
+	anybody = anybody_was_touched(live, ev.count, unnamed);
 	live_header(&ev.h, EV_LOSS, sizeof(ev), 0);
 	if (unnamed == live->lost_unnamed)
 		ev.h.flags |= EV_F_NAMED;
 	live_emit(live, &ev.h);
-	while (unnamed != live->lost_unnamed && (slot = table__next(&live->processes, &cursor)))
+	while (anybody && (slot = table__next(&live->processes, &cursor)))
 		mark_lossy(slot->process, now);
+	memcpy(live->losses, ev.count, sizeof(live->losses));
 	live->lost_unnamed = unnamed;
 	return r;
 }
