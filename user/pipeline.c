@@ -8,6 +8,7 @@
 
 #include "user/base/error.h"
 #include "user/name.h"
+#include "user/resident.h"
 
 static double epoch_now(void)
 {
@@ -94,10 +95,13 @@ int pipeline__report(struct pipeline *pipeline, const char *command, bool whole_
 		.boot_time = epoch_now() - (double)clock_boottime_ns() / 1e9,
 		.whole_system = whole_system,
 	};
-	int r;
+	int r = 0;
 
 	gethostname(host, sizeof(host) - 1);
-	r = detector__report(pipeline->detector, pipeline->world, &facts, out);
+	if (pipeline->live)
+		r = resident__measure(pipeline->world, pipeline->detector, pipeline->live, whole_system);
+	if (!r)
+		r = detector__report(pipeline->detector, pipeline->world, &facts, out);
 	if (!r)
 		r = report__name_frames(*out, pipeline->symbolizer);
 	if (r)

@@ -109,8 +109,33 @@ struct candidate {
 	const struct site *site;
 	enum verdict verdict;
 	double bytes_per_second;
+	double touched;		/* share of what it holds that is in memory; 1: not measured */
 	double share;
 };
+
+#define RESIDENT_FRESH_NS 10000000000ull	/* what was measured for an earlier report is over */
+#define HARDLY_TOUCHED (1.0 / 16)
+
+static bool is_resident_known(const struct site *site, const struct world *world)
+{
+	return site->has_resident && site->resident_of &&
+	       world__now_ns(world) - site->resident_ns <= RESIDENT_FRESH_NS;
+}
+
+/* Verdicts in order. What hardly anybody touched is address space, not memory: it comes after all
+ * that was found and before what is only watched. */
+static int rank(const struct candidate *c)
+{
+	if (c->verdict >= VERDICT_GROWTH && c->touched < HARDLY_TOUCHED)
+		return 2 * VERDICT_WATCH + 1;
+	return 2 * c->verdict;
+}
+
+/* Order of two numbers, the larger one first. */
+static int larger_first(double a, double b)
+{
+	return a < b ? 1 : a > b ? -1 : 0;
+}
 
 /* What survives of the newer half of the time watched, over that half. */
 static double current_rate(const struct trend *trend, uint32_t first, uint32_t now)
@@ -123,17 +148,22 @@ static double current_rate(const struct trend *trend, uint32_t first, uint32_t n
 	       ((double)half * (WORLD_TICK_NS / 1e9));
 }
 
-/* Worst first; equals by what they take per second, what they hold, and who came first. */
+/* Worst first; equals by what they take per second, what they hold, both as far as it is in memory,
+ * and who came first. */
 static int compare_candidates(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
 
-	if (x->verdict != y->verdict)
-		return x->verdict < y->verdict ? 1 : -1;
-	if (x->verdict != VERDICT_NONE && x->bytes_per_second != y->bytes_per_second)
-		return x->bytes_per_second < y->bytes_per_second ? 1 : -1;
-	if (x->site->bytes != y->site->bytes)
-		return x->site->bytes < y->site->bytes ? 1 : -1;
+	int order = rank(y) - rank(x);
+
+	if (!order && x->verdict != VERDICT_NONE)
+		order = larger_first(x->bytes_per_second * x->touched,
+				     y->bytes_per_second * y->touched);
+	if (!order)
+		order = larger_first((double)x->site->bytes * x->touched,
+				     (double)y->site->bytes * y->touched);
+	if (order)
+		return order;
 	if (x->site->first_open_ns != y->site->first_open_ns)
 		return x->site->first_open_ns > y->site->first_open_ns ? 1 : -1;
 	if (x->site->kind != y->site->kind)
@@ -142,9 +172,11 @@ static int compare_candidates(const void *a, const void *b)
 }
 
 /* All sites of the process that have anything to say, sorted. The caller frees *out. */
-static int list_candidates(const struct process *p, const struct tracked *tracked, uint32_t now,
+static int list_candidates(const struct world *world, const struct tracked *tracked, uint32_t now,
 			   struct candidate **out, size_t *n)
 {
+	const struct process *p = tracked->process;
+
 	*n = 0;
 	*out = calloc(p->n_sites ? p->n_sites : 1, sizeof(**out));
 	if (!*out)
@@ -156,6 +188,9 @@ static int list_candidates(const struct process *p, const struct tracked *tracke
 		if (!site->opened && !site->open)
 			continue;
 		c->site = site;
+		c->touched = 1;
+		if (is_resident_known(site, world))
+			c->touched = (double)site->resident_bytes / (double)site->resident_of;
 		if (trend) {
 			c->verdict = trend->verdict;
 			c->bytes_per_second = current_rate(trend, tracked->first_tick, now);
@@ -178,13 +213,20 @@ static double share_candidates(struct candidate *candidates, size_t n, double ga
 	/* Sorted: the found ones come first, then what is only watched. */
 	while (found < n && candidates[found].verdict >= VERDICT_GROWTH) {
 		shares[found].is_handle = kind_is_handle(candidates[found].site->kind);
-		shares[found].bytes = (double)candidates[found].site->bytes;
+		shares[found].bytes = (double)candidates[found].site->bytes *
+				      candidates[found].touched;
 		found++;
 	}
 	sum = share__spread(shares, found, gained);
 	for (size_t i = 0; i < found; i++)
 		candidates[i].share = shares[i].share;
 	return sum;
+}
+
+static int note_cut_look(struct report *report)
+{
+	return report__add_not_covered(report, strdup("not all regions were looked at: resident bytes of "
+						      "the largest sites are of a part of them"));
 }
 
 static int build_site(const struct build *build, struct report_site *out,
@@ -199,12 +241,16 @@ static int build_site(const struct build *build, struct report_site *out,
 	out->open = site->open;
 	out->closed_by_collector = site->closed_by_collector;
 	out->bytes = site->bytes;
+	out->has_resident = is_resident_known(site, build->world);
+	out->resident_bytes = out->has_resident ? site->resident_bytes : 0;
 	out->share = c->share;
 	out->bytes_per_second = c->bytes_per_second;
 	out->complete = site->stack && !site->partial && site->stack->end == EV_STACK_COMPLETE;
 	if (site->id)
 		snprintf(out->site, sizeof(out->site), "%016" PRIx64, site->id);
 	r = copy_string(&out->kind, world__kind_name(build->world, site->kind));
+	if (!r && out->has_resident && site->resident_of < site->bytes)
+		r = note_cut_look(build->report);
 	if (r < 0)
 		return r;
 	out->evidence = evidence__new(site, site->trend, now, build->detector->loss_rate);
@@ -223,7 +269,7 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 	size_t n;
 	int r;
 
-	r = list_candidates(p, tracked, now, &candidates, &n);
+	r = list_candidates(build->world, tracked, now, &candidates, &n);
 	if (r < 0)
 		return r;
 	out->explained_share = share_candidates(candidates, n, gained);

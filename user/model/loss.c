@@ -84,6 +84,7 @@ int resident__apply(struct world *world, struct proc *proc, const struct ev_resi
 		return 0;	/* given back meanwhile */
 	site = &world__site(world, e->site)->pub;
 	site->has_resident = true;
+	site->resident_ns = event->h.time_ns;
 	site->resident_bytes = event->resident;
 	site->resident_of = event->looked_at;
 	return 0;

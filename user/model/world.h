@@ -86,7 +86,8 @@ struct site {
 	uint64_t same_file;		/* live objects that map a file range this site already
 					 * had mapped when they were made */
 	uint64_t first_open_ns, last_open_ns, last_close_ns;
-	bool has_resident;		/* regions: the two below were measured (EV_RESIDENT) */
+	bool has_resident;		/* regions: the next three were measured (EV_RESIDENT) */
+	uint64_t resident_ns;		/* when */
 	uint64_t resident_bytes;
 	uint64_t resident_of;		/* bytes of its regions that were looked at for that */
 	struct site *next;		/* of the process, NULL at the end */

@@ -285,7 +285,13 @@ static void add_site(struct page *page, const struct report_site *site)
 	add_rate(out, site->bytes_per_second);
 	text__add(out, is_region_kind(site->kind) ? ", " : ", about ");
 	text__add_size(out, (double)site->bytes);
-	text__addf(out, " held  site %s\n", site->site[0] ? site->site : "unknown");
+	text__add(out, " held");
+	if (site->has_resident) {
+		text__add(out, ", ");
+		text__add_size(out, (double)site->resident_bytes);
+		text__add(out, " resident");
+	}
+	text__addf(out, "  site %s\n", site->site[0] ? site->site : "unknown");
 	add_stack(page, site);
 	layout_add_spaces(out, 4);
 	text__add(out, "evidence: ");

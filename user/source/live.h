@@ -75,6 +75,17 @@ void live__probe_path(struct live *live, const char *path);
 /* This process's own resident bytes. */
 uint64_t live__self_resident(struct live *live);
 
+/*
+ * Measures how much of these ranges, all of one site, is in memory, and writes it as EV_RESIDENT. At
+ * most *bytes_left of address space; what was looked at is taken off. 0 (also when the process is gone
+ * or may not be looked at: then nothing is written), or what ends the loop.
+ */
+struct live_range {
+	uint64_t start, end;
+};
+int live__resident(struct live *live, uint32_t tgid, const struct live_range *ranges, size_t n,
+		   uint64_t *bytes_left);
+
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);
 

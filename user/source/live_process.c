@@ -417,6 +417,27 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	return r < 0 ? r : 0;	/* a condition: gone already, its exit follows */
 }
 
+_Static_assert(sizeof(struct live_range) == sizeof(struct procfs_range) &&
+	       offsetof(struct live_range, end) == offsetof(struct procfs_range, end), "one shape");
+
+int live__resident(struct live *live, uint32_t tgid, const struct live_range *ranges, size_t n,
+		   uint64_t *bytes_left)
+{
+	uint64_t looked_at = *bytes_left, resident;
+	struct ev_resident ev = {};
+
+	if (!n || procfs__resident(live->procfs, (pid_t)tgid, (const struct procfs_range *)ranges, n,
+				   &looked_at, &resident))
+		return 0;
+	*bytes_left -= looked_at;
+	ev.addr = ranges[0].start;
+	ev.looked_at = looked_at;
+	ev.resident = resident;
+	live_header(&ev.h, EV_RESIDENT, sizeof(ev), tgid);
+	live_emit(live, &ev.h);
+	return live->stop < 0 ? live->stop : 0;
+}
+
 void live_send_memory(struct live *live, struct watched *p)
 {
 	struct ev_memory ev = {};

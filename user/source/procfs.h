@@ -178,4 +178,16 @@ int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *
  */
 int procfs__memory(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out);
 
+struct procfs_range {
+	uint64_t start, end;	/* page-aligned, start < end */
+};
+
+/*
+ * Bytes in memory of these ranges of a process; what is not mapped counts as not in memory, what is
+ * swapped out likewise. No more than *looked_at bytes of address space are looked at; how many were
+ * is left there. Takes the target's mmap lock for reading. Returns 0 or -errno.
+ */
+int procfs__resident(struct procfs *procfs, pid_t pid, const struct procfs_range *ranges, size_t n,
+		     uint64_t *looked_at, uint64_t *resident);
+
 #endif /* UNFREED_SOURCE_PROCFS_H */

@@ -37,6 +37,10 @@ bool procfs_field(const char *text, const char *key, uint64_t *out);
 /* each_map() of the process whose /proc/PID is dir_fd. */
 int procfs__each_map_at(int dir_fd, procfs_map_fn fn, void *ctx);
 
+/* Adds the resident bytes of one range; without `may_scan` as before Linux 6.7. */
+int procfs__resident_at(int pagemap_fd, bool may_scan, uint64_t start, uint64_t end,
+			uint64_t *resident);
+
 /* Opens `path` with symbolic links resolved inside root_fd, regular files only, without touching
  * anything else. Returns 0, -EINVAL (not a regular file), or -errno. */
 int procfs__open_below(int root_fd, const char *path, int *out_fd);
