@@ -54,6 +54,7 @@ enum ev_type {
 	EV_TRUST = 74,		/* struct ev_trust: how good the stacks are */
 	EV_LOST = 75,		/* struct ev_lost: whose records were lost, and which */
 	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
+	EV_NAME = 77,		/* struct ev_name: captures only: what a frame is called */
 };
 
 /* header.flags */
@@ -345,6 +346,22 @@ struct ev_trust {
 	__u64 healed;		/* map files read again after a loss */
 };
 
+#define EV_NAME_TEXT_MAX 4096	/* bytes of each of its two texts */
+
+/* Whoever records writes them at the end, for every frame in a file that a report may show: names
+ * come from files of that machine. */
+struct ev_name {
+	struct ev_header h;
+	__u64 ino;
+	__u64 offset;		/* in the file, bytes */
+	__u32 dev;
+	__u32 line;		/* 0: unknown */
+	__u32 innermost;	/* 1: the probe's own pc, not a return address */
+	__u16 function_sz;	/* 0: nothing is known */
+	__u16 file_sz;		/* of the source file's name; 0: unknown */
+	char text[];		/* the two, back to back, then zeros to a multiple of 8 */
+};
+
 #define EV_MAX_RECORD_SZ 20480	/* no record is larger; struct ev_miss is the largest */
 
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
@@ -372,5 +389,6 @@ _Static_assert(sizeof(struct ev_lost) == 40, "ev_lost");
 _Static_assert(sizeof(struct ev_resident) == 48, "ev_resident");
 _Static_assert(sizeof(struct ev_pair) == 64, "ev_pair");
 _Static_assert(sizeof(struct ev_trust) == 48, "ev_trust");
+_Static_assert(sizeof(struct ev_name) == 56, "ev_name");
 
 #endif /* UNFREED_EVENT_H */

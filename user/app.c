@@ -17,6 +17,10 @@ int app__run(const struct options *options, struct log *log)
 		return daemon__run(options, log);
 	case COMMAND_VERIFY:
 		return verify__run(options, log);
+	case COMMAND_RECORD:
+		return record__run(options, log);
+	case COMMAND_REPORT:
+		return report__run(options, log);
 	case COMMAND_DOCTOR:
 		return doctor__run(log, stdout, (int)options->n_pids, options->pids);
 	case COMMAND_HELP:

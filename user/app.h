@@ -13,5 +13,11 @@ int app__run(const struct options *options, struct log *log);
 int watch__run(const struct options *options, struct log *log);		/* attach and run */
 int daemon__run(const struct options *options, struct log *log);
 int verify__run(const struct options *options, struct log *log);
+int record__run(const struct options *options, struct log *log);
+int report__run(const struct options *options, struct log *log);
+
+struct live;
+/* Watches the processes of the command line. 0, or EXIT_TOOL_FAILED when none can be; logged. */
+int watch__add_pids(struct live *live, const struct options *options, struct log *log);
 
 #endif /* UNFREED_APP_H */

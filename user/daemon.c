@@ -65,7 +65,9 @@ static int write_textfile(void *ctx, uint64_t now)
 	};
 	int r;
 
-	r = pipeline__report(&daemon->pipeline, "daemon", true, &report);
+	r = pipeline__measure(&daemon->pipeline);
+	if (!r)
+		r = pipeline__report(&daemon->pipeline, &report);
 	if (r)
 		return r;
 	r = prom__write(daemon->prom, report, &facts);
@@ -110,7 +112,9 @@ static int start(struct daemon *daemon)
 	int r;
 
 	r = pipeline__init(&daemon->pipeline, &(struct pipeline_opts){ .log = daemon->log,
-								       .question = DETECTOR_SERVICE });
+								       .question = DETECTOR_SERVICE,
+								       .whole_system = true,
+								       .command = "daemon" });
 	if (r)
 		return EXIT_TOOL_FAILED;
 	loop = daemon->pipeline.loop;

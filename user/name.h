@@ -4,9 +4,12 @@
 #define UNFREED_NAME_H
 
 #include "user/detect/report.h"
+#include "user/names.h"
 #include "user/symbol/symbol.h"
 
-/* Returns 0 or -ENOMEM. Frames that have a name already keep it. */
-int report__name_frames(struct report *report, struct symbolizer *symbolizer);
+/* What `names` says of a frame counts, else the symbolizer is asked. Returns 0 or -ENOMEM. Frames
+ * that have a name already keep it. */
+int report__name_frames(struct report *report, const struct names *names,
+			struct symbolizer *symbolizer);
 
 #endif /* UNFREED_NAME_H */

@@ -15,7 +15,8 @@
 #include "user/base/parse.h"
 
 #define C(command) (1u << COMMAND_##command)
-#define REPORTS (C(ATTACH) | C(RUN))
+#define WATCHES (C(ATTACH) | C(RUN))
+#define REPORTS (WATCHES | C(REPORT))
 
 enum value_kind { VALUE_FLAG, VALUE_SIZE, VALUE_DURATION, VALUE_COUNT, VALUE_STRING };
 
@@ -34,18 +35,27 @@ struct option_row {
 #define SECOND 1000000000ull
 
 static const struct option_row rows[] = {
-	{ "duration", 'd', VALUE_DURATION, FIELD(duration_ns), REPORTS | C(VERIFY), SECOND / 10,
-	  365 * 86400 * SECOND, "TIME", "stop after TIME (90s, 10m) and report" },
-	{ "all", 'a', VALUE_FLAG, FIELD(all), C(VERIFY), 0, 0, NULL, "every process of the host" },
-	{ "until-verdict", 0, VALUE_FLAG, FIELD(until_verdict), REPORTS, 0, 0, NULL,
+	{ "duration", 'd', VALUE_DURATION, FIELD(duration_ns), WATCHES | C(RECORD) | C(VERIFY),
+	  SECOND / 10, 365 * 86400 * SECOND, "TIME", "stop after TIME (90s, 10m)" },
+	{ "until-verdict", 0, VALUE_FLAG, FIELD(until_verdict), WATCHES, 0, 0, NULL,
 	  "stop once a leak is sure; the default for attach without --duration" },
-	{ "no-until-verdict", 0, VALUE_FLAG, FIELD(no_until_verdict), REPORTS, 0, 0, NULL,
+	{ "no-until-verdict", 0, VALUE_FLAG, FIELD(no_until_verdict), WATCHES, 0, 0, NULL,
 	  "go on until --duration, Ctrl-C or the process's end" },
 	{ "format", 'f', VALUE_STRING, FIELD(format), REPORTS, 0, 0, "FORMAT",
 	  "text or json; without it the ending of FILE decides, else text" },
-	{ "output", 'o', VALUE_STRING, FIELD(output), REPORTS, 0, 0, "FILE",
-	  "write the report to FILE, not to standard output" },
-	{ "no-progress", 0, VALUE_FLAG, FIELD(no_progress), REPORTS, 0, 0, NULL,
+	{ "output", 'o', VALUE_STRING, FIELD(output), REPORTS | C(RECORD), 0, 0, "FILE",
+	  "write to FILE, not to standard output" },
+	{ "record", 0, VALUE_STRING, FIELD(record), WATCHES, 0, 0, "FILE",
+	  "write a capture of it all to FILE too, for `unfreed report`" },
+	{ "max-size", 0, VALUE_SIZE, FIELD(max_sz), WATCHES | C(RECORD), 1 << 20, 1ull << 50, "SIZE",
+	  "of the capture: the newest part is kept" },
+	{ "all", 'a', VALUE_FLAG, FIELD(all), C(RECORD) | C(VERIFY), 0, 0, NULL,
+	  "every process; it is what is done when no PID is given" },
+	{ "dump-events", 0, VALUE_FLAG, FIELD(dump_events), C(REPORT), 0, 0, NULL,
+	  "print every record as a line of text" },
+	{ "salvage", 0, VALUE_FLAG, FIELD(salvage), C(REPORT), 0, 0, NULL,
+	  "of a damaged capture report what can be read" },
+	{ "no-progress", 0, VALUE_FLAG, FIELD(no_progress), WATCHES, 0, 0, NULL,
 	  "no progress line (there is none when standard error is no terminal)" },
 	{ "textfile-dir", 0, VALUE_STRING, FIELD(textfile_dir), C(DAEMON), 0, 0, "DIR",
 	  "write the Prometheus textfile unfreed.prom into DIR" },
@@ -53,9 +63,11 @@ static const struct option_row rows[] = {
 	  "TIME", "between writings of the textfile (10s)" },
 	{ "top-k", 0, VALUE_COUNT, FIELD(top_k), C(DAEMON), 1, 10000, "N",
 	  "at most N processes and N sites in the textfile (50)" },
-	{ "ring-size", 0, VALUE_SIZE, FIELD(ring_sz), REPORTS | C(DAEMON) | C(VERIFY), 64 << 10, 1 << 30, "SIZE",
+	{ "ring-size", 0, VALUE_SIZE, FIELD(ring_sz), WATCHES | C(RECORD) | C(DAEMON) | C(VERIFY),
+	  64 << 10, 1 << 30, "SIZE",
 	  "of the buffer between kernel and program, a power of two (8M)" },
-	{ "verbose", 'v', VALUE_FLAG, FIELD(verbose), REPORTS | C(DAEMON) | C(VERIFY), 0, 0, NULL,
+	{ "verbose", 'v', VALUE_FLAG, FIELD(verbose), REPORTS | C(RECORD) | C(DAEMON) | C(VERIFY), 0, 0,
+	  NULL,
 	  "say what is being done" },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -75,6 +87,9 @@ static const struct command_row commands[] = {
 	  "watch every process of the host, for Prometheus" },
 	{ "verify", COMMAND_VERIFY, "PID...",
 	  "watch running processes, then compare what is known of their memory with the kernel's map" },
+	{ "record", COMMAND_RECORD, "-o FILE [PID...|--all]",
+	  "write a capture of running processes, or of all" },
+	{ "report", COMMAND_REPORT, "FILE", "report from a capture, on any machine, as any user" },
 	{ "doctor", COMMAND_DOCTOR, "[PID...]",
 	  "what this kernel and user allow; what of a process is covered, and what is not" },
 	{ "help", COMMAND_HELP, "[COMMAND]", "this text, or that of a command" },
@@ -261,8 +276,15 @@ static int add_operand(struct options *options, char **argv, int i, struct log *
 	switch (options->command) {
 	case COMMAND_ATTACH:
 	case COMMAND_VERIFY:
+	case COMMAND_RECORD:
 	case COMMAND_DOCTOR:
 		return add_pid(options, argv[i], log);
+	case COMMAND_REPORT:
+		if (!options->input) {
+			options->input = argv[i];
+			return 0;
+		}
+		break;
 	case COMMAND_HELP:
 		if (!options->help_topic) {
 			options->help_topic = argv[i];
@@ -279,6 +301,31 @@ static int add_operand(struct options *options, char **argv, int i, struct log *
 static bool known_format(const char *format)
 {
 	return !strcmp(format, "text") || !strcmp(format, "json");
+}
+
+static int check_captures(const struct options *options, struct log *log)
+{
+	if (options->command == COMMAND_RECORD && !options->output) {
+		log_error(log, "record wants a file: unfreed record -o FILE [PID...|--all]");
+		return EXIT_USAGE;
+	}
+	if (options->command == COMMAND_RECORD && options->all && options->n_pids) {
+		log_error(log, "record: --all and process ids exclude each other");
+		return EXIT_USAGE;
+	}
+	if (options->command == COMMAND_REPORT && !options->input) {
+		log_error(log, "report wants a capture: unfreed report FILE");
+		return EXIT_USAGE;
+	}
+	if (options->dump_events && options->format) {
+		log_error(log, "report: --dump-events and --format exclude each other");
+		return EXIT_USAGE;
+	}
+	if (options->max_sz && options->command != COMMAND_RECORD && !options->record) {
+		log_error(log, "--max-size is that of --record FILE, which is not given");
+		return EXIT_USAGE;
+	}
+	return 0;
 }
 
 /* What only the whole line can tell. */
@@ -315,7 +362,7 @@ static int check(struct options *options, struct log *log)
 			  (unsigned long long)options->ring_sz);
 		return EXIT_USAGE;
 	}
-	return 0;
+	return check_captures(options, log);
 }
 
 int options__parse(struct options *out, int argc, char **argv, struct log *log)

@@ -20,6 +20,8 @@ enum command {
 	COMMAND_RUN,
 	COMMAND_DAEMON,
 	COMMAND_VERIFY,
+	COMMAND_RECORD,
+	COMMAND_REPORT,
 	COMMAND_DOCTOR,
 	COMMAND_HELP,
 	COMMAND_VERSION,
@@ -30,13 +32,17 @@ struct options {
 	const char *format;		/* NULL: by the ending of `output`, else text */
 	const char *output;		/* NULL: standard output */
 	const char *textfile_dir;
+	const char *record;		/* attach, run: write a capture there too; NULL: none */
+	const char *input;		/* report: the capture */
 	uint64_t duration_ns;		/* 0: no end of its own */
 	uint64_t interval_ns;		/* daemon: between writings of the textfile */
 	uint64_t ring_sz;		/* bytes; a power of two */
+	uint64_t max_sz;		/* of a capture, bytes; 0: no limit */
 	uint64_t top_k;			/* processes and sites in a textfile, at most */
 	bool until_verdict, no_until_verdict;
 	bool no_progress;
-	bool all;			/* verify: every process */
+	bool all;			/* verify, record: every process */
+	bool salvage, dump_events;
 	bool verbose;
 	const char *help_topic;		/* of `help COMMAND`; NULL */
 	pid_t *pids;			/* owned */

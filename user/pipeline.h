@@ -2,7 +2,8 @@
 /*
  * The pipeline that every watching command shares: live source, model, detector, symbolizer, and the
  * loop that drives them (docs/architecture.md). A command adds its own timers and signals to the
- * loop, and is told of each tick once the detector has judged it.
+ * loop, and is told of each tick once the detector has judged it. A replay has neither live source
+ * nor loop: it hands over records, and the facts about their machine.
  */
 #ifndef UNFREED_PIPELINE_H
 #define UNFREED_PIPELINE_H
@@ -13,6 +14,8 @@
 #include "user/base/loop.h"
 #include "user/detect/detector.h"
 #include "user/model/world.h"
+#include "user/names.h"
+#include "user/recorder.h"
 #include "user/source/live.h"
 #include "user/symbol/symbol.h"
 
@@ -23,8 +26,9 @@ struct pipeline {
 	struct world *world;
 	struct detector *detector;
 	struct symbolizer *symbolizer;
-	uint64_t started_ns;		/* CLOCK_MONOTONIC */
-	double started;			/* seconds since the epoch */
+	struct recorder *recorder;	/* NULL: no capture is written */
+	struct names names;		/* that a capture brought, or was given */
+	struct capture_facts facts;
 	/* After each tick; a non-zero return ends the loop with it. May be NULL. */
 	int (*on_tick)(void *ctx);
 	void *ctx;
@@ -34,6 +38,9 @@ struct pipeline_opts {
 	struct log *log;
 	enum detector_question question;
 	bool keep_exited;
+	bool whole_system;		/* the report leaves out processes without a finding */
+	const char *command;		/* as the report names it */
+	const struct capture_facts *facts;	/* of a replay, in place of the last four; else NULL */
 	int (*on_tick)(void *ctx);
 	void *ctx;
 };
@@ -44,8 +51,20 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts);
 int pipeline__start(struct pipeline *pipeline, const struct live_opts *live);
 void pipeline__fini(struct pipeline *pipeline);	/* idempotent */
 
+/* From here on every record is also written to a capture of at most `max_sz` bytes (0: no limit).
+ * To be called before the first record. 0 or -errno, logged. */
+int pipeline__record(struct pipeline *pipeline, const char *path, uint64_t max_sz);
+/* Live only: measures what the report's sites hold in memory, as records of the stream. To be called
+ * before a recording ends and before a report. 0 or -ENOMEM. */
+int pipeline__measure(struct pipeline *pipeline);
+/* Ends the capture well, if there is one; the last record was taken. 0 or -errno, logged. */
+int pipeline__end_recording(struct pipeline *pipeline);
+
+/* Takes one record, checked by ev_check(), as the live source does. 0, what on_tick returned, or
+ * -errno. */
+int pipeline__take(struct pipeline *pipeline, const struct ev_header *record);
+
 /* The report as of now, frames named; the caller's to free. 0 or -errno, logged. */
-int pipeline__report(struct pipeline *pipeline, const char *command, bool whole_system,
-		     struct report **out);
+int pipeline__report(struct pipeline *pipeline, struct report **out);
 
 #endif /* UNFREED_PIPELINE_H */

@@ -110,16 +110,16 @@ static int add_signals(struct watch *watch)
 	return r;
 }
 
-static int start_attach(struct watch *watch)
+int watch__add_pids(struct live *live, const struct options *options, struct log *log)
 {
 	size_t n_added = 0;
 
-	for (size_t i = 0; i < watch->options->n_pids; i++) {
-		int r = live__add(watch->pipeline.live, watch->options->pids[i]);
+	for (size_t i = 0; i < options->n_pids; i++) {
+		int r = live__add(live, options->pids[i]);
 
 		if (r)
-			log_error(watch->log, "attach: process %d: %s", watch->options->pids[i],
-				  live__why_not(r));
+			log_error(log, "%s: process %d: %s", command_name(options->command),
+				  options->pids[i], live__why_not(r));
 		else
 			n_added++;
 	}
@@ -174,15 +174,22 @@ static int start(struct watch *watch)
 	r = pipeline__init(&watch->pipeline, &(struct pipeline_opts){ .log = watch->log,
 								      .question = DETECTOR_ONE_SHOT,
 								      .keep_exited = true,
+								      .command = command_name(options->command),
 								      .on_tick = on_tick,
 								      .ctx = watch });
+	if (!r && options->record) {
+		r = pipeline__record(&watch->pipeline, options->record, options->max_sz);
+		if (r)
+			return EXIT_USAGE;
+	}
 	if (!r)
 		r = add_signals(watch);
 	if (!r)
 		r = pipeline__start(&watch->pipeline, &live);
 	if (r)
 		return EXIT_TOOL_FAILED;
-	r = options->command == COMMAND_RUN ? start_run(watch) : start_attach(watch);
+	r = options->command == COMMAND_RUN ? start_run(watch) :
+		    watch__add_pids(watch->pipeline.live, options, watch->log);
 	if (r)
 		return r;
 	if (options->duration_ns)
@@ -211,20 +218,22 @@ static int status_of_command(const struct watch *watch)
 static int finish(struct watch *watch)
 {
 	struct report *report = NULL;
-	int status, command_status;
+	int status, command_status, record_status;
 
 	/* Its last records first: an exit that is not told yet would look like a process at work. */
 	command_status = status_of_command(watch);
 	watch->pipeline.on_tick = NULL;
-	if (live__flush(watch->pipeline.live) < 0 ||
-	    pipeline__report(&watch->pipeline, command_name(watch->options->command), false, &report))
+	if (live__flush(watch->pipeline.live) < 0 || pipeline__measure(&watch->pipeline))
+		return EXIT_TOOL_FAILED;
+	record_status = pipeline__end_recording(&watch->pipeline) ? EXIT_TOOL_FAILED : 0;
+	if (pipeline__report(&watch->pipeline, &report))
 		return EXIT_TOOL_FAILED;
 	progress__end(&watch->progress);
 	status = output__write(&watch->output, report, watch->log);
 	if (!status)
 		status = report__exit_status(report);
 	report__free(report);
-	return status ? status : command_status;
+	return status ? status : record_status ? record_status : command_status;
 }
 
 int watch__run(const struct options *options, struct log *log)

@@ -134,6 +134,7 @@ static int apply_to_world(struct world *world, const struct ev_header *h)
 	switch (h->type) {
 	case EV_TICK:
 	case EV_MISS:	/* the source's business */
+	case EV_NAME:	/* the report's */
 		return 0;
 	case EV_FILE:
 		r = files__learn(&world->files, event);

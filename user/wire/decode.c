@@ -146,6 +146,18 @@ static const char *check_note(const struct ev_header *h)
 	return check_trailer(h, offsetof(struct ev_note, text), e->text_sz);
 }
 
+static const char *check_name(const struct ev_header *h)
+{
+	const struct ev_name *e = (const void *)h;
+
+	if (e->function_sz > EV_NAME_TEXT_MAX || e->file_sz > EV_NAME_TEXT_MAX)
+		return "its text is too long";
+	if (e->innermost > 1)
+		return "innermost is neither 0 nor 1";
+	return check_trailer(h, offsetof(struct ev_name, text),
+			     (uint64_t)e->function_sz + e->file_sz);
+}
+
 #define EXACT(type_name, type, checker) { type_name, sizeof(type), false, checker }
 #define VARIABLE(type_name, type, checker) { type_name, sizeof(type), true, checker }
 
@@ -179,6 +191,7 @@ static const struct ev_shape shapes[] = {
 	[EV_TRUST] = EXACT("trust", struct ev_trust, NULL),
 	[EV_LOST] = EXACT("lost", struct ev_lost, check_lost),
 	[EV_RESIDENT] = EXACT("resident", struct ev_resident, NULL),
+	[EV_NAME] = VARIABLE("name", struct ev_name, check_name),
 };
 
 #define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -356,4 +369,21 @@ size_t ev_write_note(void *buf, size_t buf_sz, const char *text)
 	room = text_room(buf_sz, at);
 	e->text_sz = take_room(text, &room);
 	return finish(buf, put(buf, at, text, e->text_sz), EV_NOTE);
+}
+
+size_t ev_write_name(void *buf, size_t buf_sz, const char *function, const char *file)
+{
+	struct ev_name *e = buf;
+	size_t room, both, at = offsetof(struct ev_name, text);
+
+	if (buf_sz < sizeof(*e))
+		return 0;
+	both = text_room(buf_sz, at);
+	room = both < EV_NAME_TEXT_MAX ? both : EV_NAME_TEXT_MAX;
+	e->function_sz = take_room(function, &room);
+	both -= e->function_sz;
+	room = both < EV_NAME_TEXT_MAX ? both : EV_NAME_TEXT_MAX;
+	e->file_sz = take_room(file, &room);
+	at = put(buf, at, function, e->function_sz);
+	return finish(buf, put(buf, at, file, e->file_sz), EV_NAME);
 }
