@@ -321,6 +321,10 @@ static int check_captures(const struct options *options, struct log *log)
 		log_error(log, "report: --dump-events and --format exclude each other");
 		return EXIT_USAGE;
 	}
+	if (options->format && !strcmp(options->format, "capture") && !options->output) {
+		log_error(log, "report: a capture is written to a file: -o FILE");
+		return EXIT_USAGE;
+	}
 	if (options->max_sz && options->command != COMMAND_RECORD && !options->record) {
 		log_error(log, "--max-size is that of --record FILE, which is not given");
 		return EXIT_USAGE;
@@ -353,7 +357,8 @@ static int check(struct options *options, struct log *log)
 		log_error(log, "%s: --until-verdict and --no-until-verdict exclude each other", command);
 		return EXIT_USAGE;
 	}
-	if (options->format && !known_format(options->format)) {
+	if (options->format && !known_format(options->format) &&
+	    (options->command != COMMAND_REPORT || strcmp(options->format, "capture"))) {
 		log_error(log, "--format: %s is none of text, json", options->format);
 		return EXIT_USAGE;
 	}

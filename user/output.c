@@ -62,8 +62,14 @@ int output__open(struct output *output, const struct options *options, struct lo
 int output__write(struct output *output, const struct report *report, struct log *log)
 {
 	struct sink_opts opts = { .colour = sink_wants_colour(output->file) };
-	int r = output->sink->write(report, output->file, &opts);
 
+	return output__close(output, output->sink->write(report, output->file, &opts), log);
+}
+
+int output__close(struct output *output, int r, struct log *log)
+{
+	if (!r)
+		r = sink_finish(output->file);
 	if (output->path && output->file) {
 		if (fclose(output->file) && !r)
 			r = negative_errno();

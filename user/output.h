@@ -23,6 +23,8 @@ struct output {
 int output__open(struct output *output, const struct options *options, struct log *log);
 /* Writes and closes. 0 or EXIT_TOOL_FAILED, logged. */
 int output__write(struct output *output, const struct report *report, struct log *log);
+/* Closes after the caller wrote to `file` with the result r: 0 or -errno. Likewise. */
+int output__close(struct output *output, int r, struct log *log);
 void output__fini(struct output *output);	/* idempotent */
 
 #endif /* UNFREED_OUTPUT_H */

@@ -90,8 +90,8 @@ static int run(struct record *record)
 	record->pipeline.on_tick = NULL;
 	if (r >= 0)
 		r = live__flush(record->pipeline.live);
-		if (r >= 0)
-			r = pipeline__measure(&record->pipeline);
+	if (r >= 0)
+		r = pipeline__measure(&record->pipeline);
 	if (r < 0) {
 		log_error(record->log, "record: %s", strerror(-r));
 		return EXIT_TOOL_FAILED;

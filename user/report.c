@@ -5,27 +5,42 @@
  */
 #include "user/app.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/base/text.h"
 #include "user/output.h"
 #include "user/pipeline.h"
 #include "user/source/replay.h"
+#include "user/wire/dump.h"
 
-/* Every record to the pipeline. 0 or EXIT_TOOL_FAILED, logged. */
-static int replay_all(struct replay *replay, struct pipeline *pipeline, struct log *log)
+#define DUMP_CHUNK (64u << 10)
+
+/* Hands every record to `fn`. 0 or EXIT_TOOL_FAILED; what `fn` returns is logged under `what`. */
+static int each_record(struct replay *replay, int (*fn)(void *ctx, const struct ev_header *record),
+		       void *ctx, const char *what, struct log *log)
 {
 	const struct ev_header *record;
 	int r;
 
 	while ((r = replay__next(replay, &record)) > 0) {
-		r = pipeline__take(pipeline, record);
+		r = fn(ctx, record);
 		if (r) {
-			log_error(log, "report: %s", strerror(-r));
+			log_error(log, "%s: %s", what, strerror(-r));
 			return EXIT_TOOL_FAILED;
 		}
 	}
 	return r ? EXIT_TOOL_FAILED : 0;
+}
+
+/* --- into a report ----------------------------------------------------------------------------- */
+
+static int take(void *ctx, const struct ev_header *record)
+{
+	return pipeline__take(ctx, record);
 }
 
 static int write_report(struct pipeline *pipeline, struct output *output, struct log *log)
@@ -53,14 +68,103 @@ static int make_report(struct replay *replay, const struct options *options, str
 		return EXIT_TOOL_FAILED;
 	status = output__open(&output, options, log);
 	if (!status) {
-		status = replay_all(replay, &pipeline, log);
+		status = each_record(replay, take, &pipeline, options->input, log);
 		if (!status)
 			status = write_report(&pipeline, &output, log);
 		output__fini(&output);
 	}
 	pipeline__fini(&pipeline);
-	/* Of a damaged capture nobody can say that there was no leak. */
-	return replay__is_damaged(replay) && !status ? EXIT_TOOL_FAILED : status;
+	return status;
+}
+
+/* --- into text --------------------------------------------------------------------------------- */
+
+struct dumping {
+	struct text text;
+	FILE *file;
+};
+
+static int write_text(struct dumping *dumping)
+{
+	int r = text__error(&dumping->text);
+
+	if (!r && dumping->text.n &&
+	    fwrite(dumping->text.s, dumping->text.n, 1, dumping->file) != 1)
+		r = negative_errno();
+	text__fini(&dumping->text);
+	text__init(&dumping->text);
+	return r;
+}
+
+static int dump_record(void *ctx, const struct ev_header *record)
+{
+	struct dumping *dumping = ctx;
+
+	dump__add_record(&dumping->text, record);
+	return dumping->text.n < DUMP_CHUNK ? 0 : write_text(dumping);
+}
+
+static int dump_events(struct replay *replay, const struct options *options, struct log *log)
+{
+	struct dumping dumping;
+	struct output output;
+	int status, r;
+
+	status = output__open(&output, options, log);
+	if (status)
+		return status;
+	text__init(&dumping.text);
+	dumping.file = output.file;
+	dump__add_facts(&dumping.text, replay__facts(replay));
+	status = each_record(replay, dump_record, &dumping,
+			     options->output ? options->output : "standard output", log);
+	r = write_text(&dumping);
+	text__fini(&dumping.text);
+	if (!status)
+		status = output__close(&output, r, log);
+	output__fini(&output);
+	return status;
+}
+
+/* --- into a capture ---------------------------------------------------------------------------- */
+
+static int add(void *ctx, const struct ev_header *record)
+{
+	return capture_writer__add(ctx, record);
+}
+
+static int make_capture(struct replay *replay, const struct options *options, struct log *log)
+{
+	cleanup_free char *path = NULL;
+	struct capture_writer *writer;
+	int status = EXIT_TOOL_FAILED, r;
+
+	if (asprintf(&path, "%s.new", options->output) < 0)
+		return EXIT_TOOL_FAILED;
+	r = capture_writer__new(&writer, path, replay__facts(replay));
+	if (r) {
+		log_error(log, "--output: %s: %s", options->output, strerror(-r));
+		return EXIT_USAGE;
+	}
+	status = each_record(replay, add, writer, options->output, log);
+	r = status ? 0 : capture_writer__end(writer);
+	capture_writer__free(writer);
+	if (!status && !r && rename(path, options->output))
+		r = negative_errno();
+	if (r)
+		log_error(log, "--output: %s: %s", options->output, strerror(-r));
+	if (status || r)
+		unlink(path);
+	return r ? EXIT_TOOL_FAILED : status;
+}
+
+static bool wants_capture(const struct options *options)
+{
+	const char *ending = options->output ? strrchr(options->output, '.') : NULL;
+
+	if (options->format)
+		return !strcmp(options->format, "capture");
+	return ending && !strcmp(ending, ".capture");
 }
 
 int report__run(const struct options *options, struct log *log)
@@ -72,7 +176,12 @@ int report__run(const struct options *options, struct log *log)
 							 .log = log,
 							 .salvage = options->salvage }))
 		return EXIT_TOOL_FAILED;
-	status = make_report(replay, options, log);
+	status = options->dump_events	 ? dump_events(replay, options, log) :
+		 wants_capture(options) ? make_capture(replay, options, log) :
+					  make_report(replay, options, log);
+	/* Of a damaged capture nobody can say that there was no leak. */
+	if (replay__is_damaged(replay) && !status)
+		status = EXIT_TOOL_FAILED;
 	replay__free(replay);
 	return status;
 }

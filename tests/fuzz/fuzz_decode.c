@@ -84,6 +84,16 @@ static void write_again(const struct ev_header *h)
 			must(ev_write_note(copy, h->size, s) == h->size);
 			must(!memcmp(copy, h, h->size));
 		}
+	} else if (h->type == EV_NAME) {
+		const struct ev_name *e = (const void *)h;
+		char *file = string_of(e->text + e->function_sz, e->file_sz);
+
+		s = string_of(e->text, e->function_sz);
+		if (s && file) {
+			must(ev_write_name(copy, h->size, s, file) == h->size);
+			must(!memcmp(copy, h, h->size));
+		}
+		free(file);
 	}
 	free(s);
 	free(copy);

@@ -126,7 +126,7 @@ def check_process(where, process):
 
 def check_report(report):
     take("report", report, "schema", {"unfreed.report/1"})
-    take("report", report, "command", {"attach", "run", "daemon", "report"})
+    take("report", report, "command", {"attach", "run", "daemon", "record"})
     take("report", report, "host", str)
     started = take("report", report, "started", str)
     need(datetime.fromisoformat(started.replace("Z", "+00:00")).tzinfo, "report.started: no zone")

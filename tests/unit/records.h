@@ -25,6 +25,7 @@ union record {
 	struct ev_file file;
 	struct ev_pair pair;
 	struct ev_note note;
+	struct ev_name name;
 };
 
 static const struct {
@@ -61,6 +62,7 @@ static const struct {
 	{ EV_TRUST, "trust", 48 },
 	{ EV_LOST, "lost", 40 },
 	{ EV_RESIDENT, "resident", 48 },
+	{ EV_NAME, "name", 0 },
 };
 
 /* Makes a good record of record_types[i] at the start of *r, and zeros behind it. */
@@ -78,6 +80,9 @@ static inline void make_good(union record *r, size_t i)
 		break;
 	case EV_NOTE:
 		ev_write_note(r, sizeof(*r), "Huge pages are not covered.");
+		break;
+	case EV_NAME:
+		ev_write_name(r, sizeof(*r), "kafka::Log::recover", "log.cc");
 		break;
 	case EV_STACK:
 		r->stack.n_frames = 3;

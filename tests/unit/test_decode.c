@@ -54,6 +54,9 @@ static void consume(const struct ev_header *h)
 	case EV_NOTE:
 		touch(r->note.text, r->note.text_sz);
 		break;
+	case EV_NAME:
+		touch(r->name.text, (size_t)r->name.function_sz + r->name.file_sz);
+		break;
 	}
 }
 
@@ -254,6 +257,9 @@ static void claims_are_checked(void **state)
 	REFUSED(EV_FILE, r.bytes[r.h.size - 1] = 'x', "padding");
 	REFUSED(EV_PAIR, memset(r.pair.name, 'x', sizeof(r.pair.name)), "terminated");
 	REFUSED(EV_NOTE, r.note.text_sz += 64, "longer than the record");
+	REFUSED(EV_NAME, r.name.file_sz += 64, "longer than the record");
+	REFUSED(EV_NAME, r.name.function_sz = EV_NAME_TEXT_MAX + 1, "too long");
+	REFUSED(EV_NAME, r.name.innermost = 2, "innermost");
 	REFUSED(EV_TICK, r.h.size = EV_MAX_RECORD_SZ + 8, "larger than any");
 	REFUSED(EV_TICK, r.h.type = 0, "unknown type");
 }
