@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,13 +28,11 @@ def report(*argv, prefix=NOBODY, status=None):
 
 
 @pytest.fixture
-def shelf(lab, tmp_path_factory):
-    """A folder that nobody can enter, and a copy of the program that nobody can start."""
-    folder = lab.new_folder()
-    for parent in [folder, *folder.parents]:
-        if str(parent).startswith(("/tmp/", str(tmp_path_factory.getbasetemp().parent))):
-            os.chmod(parent, os.stat(parent).st_mode | 0o055)
-    return folder
+def shelf():
+    """A folder that nobody can enter; pytest keeps its own to their owner."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 def attach_and_record(lab, shelf, program, *options):
@@ -155,7 +155,7 @@ def test_full_disk(lab, shelf):
 
 def test_max_size(lab, shelf):
     """The newest part is kept, and can be read by itself."""
-    program = lab.c("leaky", "--rate", 60000, "--seconds", 9)
+    program = lab.c("leaky", "--close", "--rate", 20000, "--seconds", 9)
     capture = shelf / "it.capture"
     watcher = lab.watcher("record", "-o", capture, "--max-size", "1M", program.pid)
     watcher.wait_until_watching()
@@ -166,11 +166,11 @@ def test_max_size(lab, shelf):
     assert result.status == 0, result.err
     assert 300_000 < capture.stat().st_size <= 1 << 20
     assert not (shelf / "it.capture.1").exists()
-    replay = contract.load(report(capture, "-f", "json", status=LEAK).stdout)
+    replay = contract.load(report(capture, "-f", "json", status=0).stdout)
     [process] = replay["processes"]
     [kind] = [k for k in process["kinds"] if k["kind"] == "zlib-inflate"]
     assert 0 < kind["opened"] < counts["opened"], "only the newest"
-    assert replay["seconds"] < 9
+    assert 0 < replay["seconds"] < 9
     site = next(s for s in process["sites"] if s["kind"] == "zlib-inflate")
     assert "open_message_set" in [f["function"] for f in site["stack"]], "defined before, still known"
     assert process["cmdline"] and process["comm"] == "leaky"
