@@ -98,6 +98,12 @@ static const struct field note_fields[] = { HEADER, TEXT(ev_note, "text", text_s
 static const struct field trust_fields[] = {
 	HEADER, DEC(ev_trust, stacks), DEC(ev_trust, stacks_complete), DEC(ev_trust, healed),
 };
+static const struct field lost_fields[] = {
+	HEADER, DEC(ev_lost, n), DEC(ev_lost, type), DEC(ev_lost, pair),
+};
+static const struct field resident_fields[] = {
+	HEADER, HEX(ev_resident, addr), DEC(ev_resident, looked_at), DEC(ev_resident, resident),
+};
 static const struct field name_fields[] = {
 	HEADER, DEC(ev_name, ino), HEX(ev_name, dev), HEX(ev_name, offset), DEC(ev_name, innermost),
 	TEXT(ev_name, "function", function_sz), TEXT(ev_name, "file", file_sz),
@@ -142,6 +148,8 @@ static const struct line_shape shapes[] = {
 	[EV_PAIR] = WHOLE(pair_fields, ev_pair),
 	[EV_NOTE] = SHAPE(note_fields, offsetof(struct ev_note, text)),
 	[EV_TRUST] = WHOLE(trust_fields, ev_trust),
+	[EV_LOST] = WHOLE(lost_fields, ev_lost),
+	[EV_RESIDENT] = WHOLE(resident_fields, ev_resident),
 	[EV_NAME] = SHAPE(name_fields, offsetof(struct ev_name, text)),
 };
 
