@@ -55,6 +55,8 @@ enum ev_type {
 	EV_LOST = 75,		/* struct ev_lost: whose records were lost, and which */
 	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
 	EV_NAME = 77,		/* struct ev_name: captures only: what a frame is called */
+	EV_METHOD = 80,		/* struct ev_method: the names of a frame of a runtime's code, before
+				 * the first EV_STACK that has it */
 };
 
 /* header.flags */
@@ -183,7 +185,8 @@ struct ev_handle {
 enum ev_frame_kind {
 	EV_FRAME_NATIVE = 0,
 	EV_FRAME_INTERPRETED = 1,	/* extra[0] Method*, extra[1] bcp */
-	EV_FRAME_GUARDED = 2,		/* extra[0] the guard's value (an nmethod's compile id) */
+	EV_FRAME_GUARDED = 2,		/* extra[0] the guard's value (an nmethod's compile id),
+					 * extra[1] the true pc of a deoptimized frame, else 0 */
 };
 
 struct ev_frame {
@@ -362,6 +365,34 @@ struct ev_name {
 	char text[];		/* the two, back to back, then zeros to a multiple of 8 */
 };
 
+enum ev_method_kind {
+	EV_METHOD_COMPILED = 0,		/* a native method's wrapper, too */
+	EV_METHOD_INLINED = 1,		/* into the next one */
+	EV_METHOD_INTERPRETED = 2,
+	EV_METHOD_STUB = 3,		/* a piece of the runtime itself */
+};
+
+struct ev_method_name {
+	__u32 line;			/* 0: unknown */
+	__s32 bci;			/* index of the bytecode, at most 65535; -1: unknown */
+	__u16 kind;			/* enum ev_method_kind */
+	__u16 function_sz, file_sz;	/* bytes, no terminators */
+	__u16 pad;
+};
+
+#define EV_MAX_METHOD_NAMES 32
+
+struct ev_method {
+	struct ev_header h;
+	__u64 pc;		/* with extra[], the frame of an EV_STACK that these are the names of */
+	__u64 extra[2];
+	__u32 n_names;		/* 1..EV_MAX_METHOD_NAMES */
+	__u32 pad;
+	struct ev_method_name names[];	/* innermost inlined first; then for each its function
+					 * (class.method) and source file, back to back, then zeros
+					 * to a multiple of 8 */
+};
+
 #define EV_MAX_RECORD_SZ 20480	/* no record is larger; struct ev_miss is the largest */
 
 _Static_assert(sizeof(struct ev_header) == 24, "ev_header");
@@ -390,5 +421,7 @@ _Static_assert(sizeof(struct ev_resident) == 48, "ev_resident");
 _Static_assert(sizeof(struct ev_pair) == 64, "ev_pair");
 _Static_assert(sizeof(struct ev_trust) == 48, "ev_trust");
 _Static_assert(sizeof(struct ev_name) == 56, "ev_name");
+_Static_assert(sizeof(struct ev_method_name) == 16, "ev_method_name");
+_Static_assert(sizeof(struct ev_method) == 56, "ev_method");
 
 #endif /* UNFREED_EVENT_H */

@@ -21,13 +21,14 @@
  *	rule = rules[unwind_key_of(pc, innermost, tgid, mm_id)]; none: MISS
  *	UNWIND_F_GUARD: read u32 at guard_addr; unreadable or not guard_value: delete rule, MISS
  *	INTERPRETER (never guarded): v[10] = 80 bytes at bp - 64
+ *	UNWIND_F_SAVED_PC (with UNWIND_F_GUARD): saved = u64 at sp + deref_off; else saved = 0
  *	frame[n++] = { pc, NATIVE }
- *	UNWIND_F_GUARD: kind = GUARDED, extra[0] = guard_value,
- *		hash = stack_hash_extra(hash, guard_value, 0)
+ *	UNWIND_F_GUARD: kind = GUARDED, extra = { guard_value, saved },
+ *		hash = stack_hash_extra(hash, guard_value, saved)
  *	by kind:
  *	  END: end COMPLETE		BROKEN: end BROKEN
- *	  INTERPRETER: kind = INTERPRETED, extra = { v[5], v[0] },
- *		hash = stack_hash_extra(hash, v[5], v[0])
+ *	  INTERPRETER: bcp = deref_off == UNWIND_INTERPRETER_BCP_8 ? v[1] : v[0]
+ *		kind = INTERPRETED, extra = { v[5], bcp }, hash = stack_hash_extra(hash, v[5], bcp)
  *		v[7] <= sp: end BROKEN
  *		sp = v[7], bp = v[8], pc = v[9], innermost = false
  *	  SIGNAL: v[7] = 56 bytes at sp + UNWIND_SIGNAL_OFF
@@ -73,6 +74,8 @@ enum unwind_flag {
 	UNWIND_F_GUARD = 1 << 1,	/* valid only while *(u32 *)guard_addr == guard_value */
 	UNWIND_F_BP_AT_BP = 1 << 2,	/* bp_off counts from bp, not from the CFA: functions that
 					 * realign their stack save it so */
+	UNWIND_F_SAVED_PC = 1 << 3,	/* the frame's true pc lies at sp + deref_off: a deoptimized
+					 * nmethod's, whose pc was replaced by the handler's */
 };
 
 /* Set in the key of a probe's own pc: the rule there may differ from that of a return address. */
@@ -90,7 +93,8 @@ struct unwind_rule {
 	__s32 cfa_off;
 	__s16 ra_off;		/* the return address lies at CFA + ra_off; -8 but for rarities */
 	__s16 bp_off;		/* with UNWIND_F_BP_SAVED */
-	__s16 deref_off;	/* of the *_DEREF kinds */
+	__s16 deref_off;	/* of the *_DEREF kinds and UNWIND_F_SAVED_PC; UNWIND_INTERPRETER:
+				 * where the bcp is, from UNWIND_INTERPRETER_BCP_OFF */
 	__u8 kind;		/* enum unwind_kind */
 	__u8 flags;		/* enum unwind_flag */
 	__u32 guard_value;
@@ -111,6 +115,7 @@ _Static_assert(sizeof(struct unwind_rule) == 24, "unwind_rule");
 /* HotSpot's interpreter frame, from bp. */
 #define UNWIND_INTERPRETER_METHOD_OFF (-24)
 #define UNWIND_INTERPRETER_BCP_OFF (-64)
+#define UNWIND_INTERPRETER_BCP_8 8	/* deref_off in JDK 8: one word higher */
 
 /* No code of a user lives in the kernel's half, and the key's top bit is taken. */
 static inline int unwind_pc_is_bad(__u64 pc)

@@ -94,6 +94,7 @@ static __always_inline __u64 word(const struct walk *w, __u32 n)
 /* What the interpreter's frame holds, in words from bp - 64 on. */
 enum interpreter_word {
 	INTERPRETER_BCP = 0,		/* bp - 64 */
+	INTERPRETER_BCP_8 = 1,		/* bp - 56: in JDK 8 */
 	INTERPRETER_METHOD = 5,		/* bp - 24 */
 	INTERPRETER_SENDER_SP = 7,	/* bp - 8 */
 	INTERPRETER_BP = 8,		/* bp */
@@ -191,11 +192,17 @@ __weak __noinline int walk_step(struct walk *w)
 		w->kind = EV_FRAME_GUARDED;
 	}
 	w->end = WALK_BROKEN;
+	if (rule->flags & UNWIND_F_SAVED_PC) {
+		if (!look(w, w->sp + rule->deref_off, 1))
+			return 1;
+		w->extra[1] = word(w, 0);
+	}
 	if (rule->kind == UNWIND_INTERPRETER) {
 		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
 			return 1;
 		w->extra[0] = word(w, INTERPRETER_METHOD);
-		w->extra[1] = word(w, INTERPRETER_BCP);
+		w->extra[1] = word(w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ? INTERPRETER_BCP_8 :
+									      INTERPRETER_BCP);
 		w->kind = EV_FRAME_INTERPRETED;
 	}
 	if (w->kind != EV_FRAME_NATIVE)

@@ -40,6 +40,25 @@ static int copy_string(char **out, const char *s)
 
 /* --- frames --------------------------------------------------------------------------------- */
 
+static int build_method(struct report_frame *out, const struct frame *frame, uint32_t i)
+{
+	static const enum report_frame_kind kinds[] = {
+		[EV_METHOD_COMPILED] = FRAME_JAVA,
+		[EV_METHOD_INLINED] = FRAME_JAVA_INLINED,
+		[EV_METHOD_INTERPRETED] = FRAME_JAVA_INTERPRETED,
+		[EV_METHOD_STUB] = FRAME_JIT,
+	};
+	const struct method *method = &frame->methods->list[i];
+	int r;
+
+	out->offset = frame->offset;
+	out->kind = kinds[method->kind];
+	out->innermost = frame->innermost;
+	out->line = method->line;
+	r = copy_string(&out->function, method->function);
+	return r < 0 || !*method->file ? r : copy_string(&out->file, method->file);
+}
+
 static enum report_frame_kind frame_kind(const struct frame *frame)
 {
 	if (frame->kind == EV_FRAME_INTERPRETED)
@@ -84,22 +103,33 @@ static int build_frame(struct report_frame *out, const struct frame *frame)
 	return copy_string(&out->module, slash && slash[1] ? slash + 1 : file->path);
 }
 
+static size_t count_frames(const struct stack *stack)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < stack->n_frames; i++)
+		n += stack->frames[i].methods ? stack->frames[i].methods->n : 1;
+	return n;
+}
+
 static int build_frames(struct report_site *out, const struct stack *stack)
 {
-	int r;
+	int r = 0;
 
 	if (!stack || !stack->n_frames)
 		return 0;
-	out->frames = calloc(stack->n_frames, sizeof(*out->frames));
+	out->frames = calloc(count_frames(stack), sizeof(*out->frames));
 	if (!out->frames)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < stack->n_frames; i++) {
-		out->n_frames = i + 1;
-		r = build_frame(&out->frames[i], &stack->frames[i]);
-		if (r < 0)
-			return r;
+	for (uint32_t i = 0; i < stack->n_frames && r >= 0; i++) {
+		const struct frame *frame = &stack->frames[i];
+
+		if (!frame->methods)
+			r = build_frame(&out->frames[out->n_frames++], frame);
+		for (uint32_t k = 0; frame->methods && k < frame->methods->n && r >= 0; k++)
+			r = build_method(&out->frames[out->n_frames++], frame, k);
 	}
-	return 0;
+	return r;
 }
 
 /* --- sites ---------------------------------------------------------------------------------- */

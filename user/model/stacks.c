@@ -6,9 +6,11 @@
  * one set of stacks, and a stack is freed when the last id and the last site that use it are gone.
  *
  * The site id of a stack must be the same on every host and after every restart. It folds, per
- * frame, the build-id (without one: the last part of the path) and the offset. Frames without a
- * file (JIT code, interpreters, the vdso) fold a marker and their kind only: their addresses, and
- * the Method pointers in their extras, differ from run to run.
+ * frame, the build-id (without one: the last part of the path) and the offset. Frames of a
+ * runtime's code fold, for each method that they stand for, its name and the index of the bytecode
+ * that calls on: neither depends on whether the method is interpreted, compiled or inlined, so one
+ * path of calls is one site in all its states of compilation. Other frames without a file (the vdso,
+ * code nobody named) fold a marker and their kind only: their addresses differ from run to run.
  *
  * An event whose walk was cut short carries the hash of the frames it saw (bpf/rule.h). Each
  * definition therefore registers the hash of each of its beginnings. That needs the process and the
@@ -26,7 +28,9 @@
 
 #define MARKER_FILE 0x66696c65ull	/* a file without build-id and path */
 #define MARKER_NO_FILE 0x6e6f6e65ull
+#define MARKER_METHOD 0x6d657468ull
 #define BEGINNINGS_PER_STACK 16		/* bounds the beginnings kept: all told, on average */
+#define NAMED_FRAMES_PER_STACK 4	/* likewise the frames whose names are kept */
 
 struct counted_stack {
 	uint64_t refs;
@@ -53,11 +57,20 @@ void stacks__init(struct stacks *stacks, size_t max)
 {
 	*stacks = (struct stacks){ .max = max };
 	table__init(&stacks->by_content, sizeof(uint64_t), sizeof(struct stack_row));
+	method_pool__init(&stacks->methods);
 }
 
 void stacks__fini(struct stacks *stacks)
 {
 	table__fini(&stacks->by_content);
+	method_pool__fini(&stacks->methods);
+}
+
+static void free_stack(struct counted_stack *s, struct stacks *stacks)
+{
+	for (uint32_t i = 0; i < s->stack.n_frames; i++)
+		methods__unref(s->stack.frames[i].methods, &stacks->methods);
+	free(s);
 }
 
 const struct stack *stack__ref(const struct stack *stack)
@@ -81,13 +94,14 @@ void stack__unref(const struct stack *stack, struct stacks *stacks)
 	if (row && row->stack == s)
 		table__remove(&stacks->by_content, &s->content);
 	stacks->bytes -= stack_sz(s->stack.n_frames);
-	free(s);
+	free_stack(s, stacks);
 }
 
 void stack_ids__init(struct stack_ids *ids)
 {
 	table__init(&ids->by_id, sizeof(uint64_t), sizeof(struct stack_row));
 	table__init(&ids->beginnings, sizeof(uint64_t), sizeof(struct stack_row));
+	method_frames__init(&ids->methods);
 }
 
 void stack_ids__fini(struct stack_ids *ids, struct stacks *stacks)
@@ -101,6 +115,7 @@ void stack_ids__fini(struct stack_ids *ids, struct stacks *stacks)
 	stacks->n_beginnings -= ids->beginnings.n;
 	table__fini(&ids->by_id);
 	table__fini(&ids->beginnings);
+	method_frames__fini(&ids->methods, &stacks->methods);
 }
 
 const struct stack *stack_ids__find(const struct stack_ids *ids, uint64_t id)
@@ -148,14 +163,40 @@ static uint64_t fold_file(uint64_t hash, const struct file *file)
 	return fold_bytes(hash, name, strlen(name));
 }
 
+static uint64_t fold_methods(uint64_t hash, const struct methods *methods)
+{
+	for (uint32_t i = 0; i < methods->n; i++) {
+		const struct method *m = &methods->list[i];
+
+		hash = stack_hash_fold(hash, MARKER_METHOD);
+		hash = fold_bytes(hash, m->function, strlen(m->function));
+		hash = stack_hash_fold(hash, (uint64_t)(int64_t)m->bci);
+	}
+	return hash;
+}
+
+/* Frames as a reader counts them: methods, where there are any. */
+static uint32_t count_frames(const struct stack *stack)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < stack->n_frames; i++)
+		n += stack->frames[i].methods ? stack->frames[i].methods->n : 1;
+	return n;
+}
+
 static uint64_t site_hash(const struct stack *stack)
 {
-	uint64_t hash = stack_hash_fold(0, stack->n_frames);
+	uint64_t hash = stack_hash_fold(0, count_frames(stack));
 	uint32_t i;
 
 	for (i = 0; i < stack->n_frames; i++) {
 		const struct frame *f = &stack->frames[i];
 
+		if (f->methods) {
+			hash = fold_methods(hash, f->methods);
+			continue;
+		}
 		hash = stack_hash_fold(hash, f->kind);
 		if (f->file)
 			hash = stack_hash_fold(fold_file(hash, f->file), f->offset);
@@ -195,7 +236,8 @@ static bool same_content(const struct stack *a, const struct stack *b)
 		const struct frame *f = &a->frames[i], *g = &b->frames[i];
 
 		if (f->file != g->file || f->offset != g->offset || f->kind != g->kind ||
-		    f->extra[0] != g->extra[0] || f->extra[1] != g->extra[1])
+		    f->extra[0] != g->extra[0] || f->extra[1] != g->extra[1] ||
+		    f->methods != g->methods)
 			return false;
 	}
 	return true;
@@ -204,7 +246,8 @@ static bool same_content(const struct stack *a, const struct stack *b)
 /* --- definitions ------------------------------------------------------------------------------ */
 
 static void translate(struct stack *stack, const struct ev_stack *event,
-		      const struct files *files, const struct space *space)
+		      const struct files *files, const struct space *space,
+		      const struct method_frames *methods)
 {
 	uint32_t i;
 
@@ -217,6 +260,9 @@ static void translate(struct stack *stack, const struct ev_stack *event,
 
 		*to = (struct frame){ .offset = from->pc, .kind = from->kind, .innermost = !i,
 				      .extra = { from->extra[0], from->extra[1] } };
+		to->methods = methods__ref(method_frames__find(methods, from));
+		if (to->methods)
+			continue;
 		e = space ? region_map__at(&space->map, region_map__seek(&space->map, inside)) :
 			    NULL;
 		if (!e || e->start > inside)
@@ -229,7 +275,8 @@ static void translate(struct stack *stack, const struct ev_stack *event,
 
 /* The stack of that content, with one reference for the caller. */
 static int make(struct stacks *stacks, const struct files *files, const struct space *space,
-		const struct ev_stack *event, struct counted_stack **out)
+		const struct method_frames *methods, const struct ev_stack *event,
+		struct counted_stack **out)
 {
 	struct counted_stack *s = calloc(1, stack_sz(event->n_frames));
 	struct stack_row *row;
@@ -241,19 +288,19 @@ static int make(struct stacks *stacks, const struct files *files, const struct s
 	s->stack.id = event->id;
 	s->stack.n_frames = event->n_frames;
 	s->stack.end = event->end;
-	translate(&s->stack, event, files, space);
+	translate(&s->stack, event, files, space, methods);
 	s->stack.site_id = site_hash(&s->stack);
 	s->content = content_hash(&s->stack);
 	row = table__find(&stacks->by_content, &s->content);
 	if (row && same_content(&row->stack->stack, &s->stack)) {
-		free(s);
+		free_stack(s, stacks);
 		row->stack->refs++;
 		*out = row->stack;
 		return 0;
 	}
 	row = table__insert(&stacks->by_content, &s->content, &is_new);
 	if (!row) {
-		free(s);
+		free_stack(s, stacks);
 		return -ENOMEM;
 	}
 	if (is_new)	/* else two contents share a hash: this one just is not shared */
@@ -308,6 +355,12 @@ static int register_beginnings(struct stack_ids *ids, struct stacks *stacks,
 	return 0;
 }
 
+int stack_ids__name(struct stack_ids *ids, struct stacks *stacks, const struct ev_method *event)
+{
+	return method_frames__learn(&ids->methods, &stacks->methods,
+				    stacks->max * NAMED_FRAMES_PER_STACK, event);
+}
+
 int stack_ids__define(struct stack_ids *ids, struct stacks *stacks, const struct files *files,
 		      const struct space *space, const struct ev_stack *event,
 		      const struct stack **out)
@@ -322,7 +375,7 @@ int stack_ids__define(struct stack_ids *ids, struct stacks *stacks, const struct
 	}
 	if (stacks->n_ids >= stacks->max)
 		return 1;
-	r = make(stacks, files, space, event, &s);
+	r = make(stacks, files, space, &ids->methods, event, &s);
 	if (r < 0)
 		return r;
 	row = table__insert(&ids->by_id, &event->id, NULL);

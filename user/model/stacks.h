@@ -7,6 +7,7 @@
 #define UNFREED_MODEL_STACKS_H
 
 #include "user/base/table.h"
+#include "user/model/methods.h"
 #include "user/model/world.h"
 
 struct files;
@@ -17,13 +18,15 @@ struct stacks {
 	struct table by_content;
 	size_t max;		/* distinct stacks, and ids that point at them */
 	size_t n_ids, n_beginnings;
-	size_t bytes;		/* of memory held, without tables */
+	size_t bytes;		/* of memory held, without tables and names */
+	struct method_pool methods;
 };
 
 /* Of a process. */
 struct stack_ids {
 	struct table by_id;		/* wire id -> struct stack */
 	struct table beginnings;	/* hash of a beginning -> struct stack, NULL: several */
+	struct method_frames methods;
 };
 
 void stacks__init(struct stacks *stacks, size_t max);
@@ -39,6 +42,9 @@ void stack_ids__fini(struct stack_ids *ids, struct stacks *stacks);	/* idempoten
 int stack_ids__define(struct stack_ids *ids, struct stacks *stacks, const struct files *files,
 		      const struct space *space, const struct ev_stack *event,
 		      const struct stack **out);
+
+/* Learns names of a frame, for the definitions that follow. Returns as above. */
+int stack_ids__name(struct stack_ids *ids, struct stacks *stacks, const struct ev_method *event);
 
 const struct stack *stack_ids__find(const struct stack_ids *ids, uint64_t id);	/* or NULL */
 /* The only stack, up to its site id, that begins like this; NULL: none, or several. */

@@ -90,6 +90,15 @@ static int apply_stack(struct world *world, struct proc *proc, const struct ev_s
 	return sites__define(world, proc, event->id, stack);
 }
 
+static int apply_method(struct world *world, struct proc *proc, const struct ev_method *event)
+{
+	int r = stack_ids__name(&proc->stack_ids, &world->stacks, event);
+
+	if (r > 0)
+		world->lost[EV_LOSS_MODEL_FULL]++;
+	return r < 0 ? r : 0;
+}
+
 static int apply_memory(struct proc *proc, const struct ev_memory *event)
 {
 	if (!proc->pub.has_memory)
@@ -197,6 +206,8 @@ static int apply_to_process(struct world *world, struct proc *proc, const struct
 		return handles__apply_close(world, proc, event);
 	case EV_STACK:
 		return apply_stack(world, proc, event);
+	case EV_METHOD:
+		return apply_method(world, proc, event);
 	case EV_SEED_BEGIN:
 		return seed__apply_begin(world, proc, event);
 	case EV_REGION:
@@ -352,7 +363,8 @@ static uint64_t proc_bytes(const struct proc *proc)
 {
 	uint64_t bytes = sizeof(*proc) + table__bytes(&proc->sites.by_key) +
 			 table__bytes(&proc->sites.files) + table__bytes(&proc->stack_ids.by_id) +
-			 table__bytes(&proc->stack_ids.beginnings);
+			 table__bytes(&proc->stack_ids.beginnings) +
+			 table__bytes(&proc->stack_ids.methods.by_frame);
 
 	bytes += strlen(proc->pub.comm) + strlen(proc->pub.cmdline) + strlen(proc->pub.unit) +
 		 strlen(proc->pub.runtime);
@@ -366,6 +378,8 @@ uint64_t world__bytes_used(const struct world *world)
 {
 	uint64_t bytes = sizeof(*world) + world->files.bytes + table__bytes(&world->files.by_id) +
 			 world->stacks.bytes + table__bytes(&world->stacks.by_content) +
+			 world->stacks.methods.bytes +
+			 table__bytes(&world->stacks.methods.by_content) +
 			 world->slots.capacity * sizeof(struct site_slot) +
 			 world->slots.n_sites * sizeof(struct model_site) +
 			 world->n_pending * sizeof(struct region_entry);

@@ -48,6 +48,21 @@ struct file {
 	char *path;		/* as the first process that mapped it saw it; NULL: not known yet */
 };
 
+/* A method that a frame of a runtime's code stands for. */
+struct method {
+	const char *function;	/* class.method, raw bytes */
+	const char *file;	/* source file; empty: unknown */
+	uint32_t line;		/* 0: unknown */
+	int32_t bci;		/* index of the bytecode; -1: unknown */
+	enum ev_method_kind kind;
+};
+
+/* All of them, innermost inlined first. Frames share these. */
+struct methods {
+	uint32_t n;
+	struct method list[];
+};
+
 /* One frame, made independent of the process's life where a file backs the pc. */
 struct frame {
 	const struct file *file;	/* NULL: no file there (JIT code, vdso, unmapped) */
@@ -55,14 +70,15 @@ struct frame {
 	uint64_t extra[2];		/* as in struct ev_frame */
 	uint32_t kind;			/* enum ev_frame_kind */
 	bool innermost;			/* the probe's own pc, not a return address */
+	const struct methods *methods;	/* NULL: it has no names of its own */
 };
 
 /* A distinct call stack. Processes whose stacks are equal in all that is said here share one. Lives
  * as long as a site refers to it. */
 struct stack {
 	uint64_t id;		/* wire id, in the process that defined it first */
-	uint64_t site_id;	/* stable: a hash of build-ids and offsets, the same after a
-				 * restart and on another host */
+	uint64_t site_id;	/* stable: a hash of build-ids and offsets, and of methods, the same
+				 * after a restart and on another host */
 	uint32_t n_frames;
 	uint32_t end;		/* enum ev_stack_end */
 	struct frame frames[];	/* from the probe outward */

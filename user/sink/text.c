@@ -205,6 +205,12 @@ static void add_kind(struct page *page, const struct report_process *p,
 
 /* --- a site --------------------------------------------------------------------------------- */
 
+static bool is_java(const struct report_frame *frame)
+{
+	return frame->kind == FRAME_JAVA || frame->kind == FRAME_JAVA_INLINED ||
+	       frame->kind == FRAME_JAVA_INTERPRETED;
+}
+
 /* The name of a frame; an unknown one keeps its place: [module+0xoffset]. */
 static void frame_name(struct text *out, const struct report_frame *frame)
 {
@@ -214,7 +220,10 @@ static void frame_name(struct text *out, const struct report_frame *frame)
 		text__addf(out, "[%s+0x%" PRIx64 "]", frame->module, frame->offset);
 	else
 		text__addf(out, "[0x%" PRIx64 "]", frame->offset);
-	if (frame->file && frame->line) {
+	if (is_java(frame)) {	/* the class tells the file */
+		if (frame->line)
+			text__addf(out, ":%" PRIu32, frame->line);
+	} else if (frame->file && frame->line) {
 		const char *slash = strrchr(frame->file, '/');
 
 		/* The folder is the builder's business; the JSON form has the whole path. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * What the files of the live source share: live.c (set-up, who is watched), live_records.c (the
- * ring), live_rounds.c (what is due regularly), live_loss.c (losses and their healing), live_process.c (facts, map readings, memory),
- * live_stack.c (the walker's questions, files on stacks).
+ * ring), live_rounds.c (what is due regularly), live_loss.c (losses and their healing),
+ * live_process.c (facts, map readings, memory), live_stack.c (the walker's questions, files on
+ * stacks), live_method.c (names on stacks).
  */
 #ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
 #define UNFREED_SOURCE_LIVE_PRIVATE_H
@@ -17,6 +18,11 @@
 #include "user/unwind/unwind.h"
 
 #define LIVE_MAX_GONE 64
+
+/* What tells a frame of a runtime's code from all others of its process. */
+struct named_frame {
+	uint64_t pc, extra[2];
+};
 
 /* A process the source has heard of. */
 struct watched {
@@ -41,9 +47,11 @@ struct watched {
 	uint64_t image;			/* struct procfs_life; 0: not known */
 	bool exec_lost;
 	struct code_maps code;
-	/* Rules in the kernel's map that are this process's. */
-	struct unwind_key *rules;
-	size_t n_rules, rules_capacity;
+	struct table rules;		/* struct unwind_key: in the kernel's map, unless the walker
+					 * deleted them */
+	struct table named;		/* struct named_frame: EV_METHOD was written */
+	uint64_t named_since_ns;	/* CLOCK_MONOTONIC: since `named` was empty */
+	bool trouble_told;
 };
 
 struct live {
@@ -155,6 +163,8 @@ int live_on_miss(struct live *live, const struct ev_miss *miss);
 int live_on_definition(struct live *live, const struct ev_stack *definition);
 /* Puts the answer in the place of a token, and counts how good the event's stack is. */
 void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack);
+/* Writes the names of the definition's frames of a runtime's code that were not told yet. 0 or -ENOMEM. */
+int live_name_frames(struct live *live, struct watched *p, const struct ev_stack *definition);
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
 
 #endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

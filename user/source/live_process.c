@@ -46,6 +46,8 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 	p->tgid = tgid;
 	p->since_ns = clock_monotonic_ns();
 	p->stacks = live->opts.stacks;
+	table__init(&p->rules, sizeof(struct unwind_key), sizeof(struct unwind_key));
+	table__init(&p->named, sizeof(struct named_frame), sizeof(struct named_frame));
 	slot->process = p;
 	return p;
 }
@@ -53,7 +55,8 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 static void free_watched(struct watched *p)
 {
 	code_maps__fini(&p->code);
-	free(p->rules);
+	table__fini(&p->rules);
+	table__fini(&p->named);
 	free(p);
 }
 
@@ -83,7 +86,7 @@ void live_forget_all(struct live *live)
 /* Whose own frames have no names: what a runtime compiles or interprets is in no file. */
 static void note_runtime(struct live *live, const struct watched *p, const char *runtime)
 {
-	static const char *const compiled[] = { "hotspot", "openj9", "node", "dotnet", "erlang" };
+	static const char *const compiled[] = { "openj9", "node", "dotnet", "erlang" };
 
 	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++)
 		if (!strncmp(runtime, compiled[i], strlen(compiled[i])))
@@ -405,7 +408,8 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	unwinder__forget(live->unwinder, p->tgid);
 	p->start_ns = ev->start_ns;
 	p->since_ns = clock_monotonic_ns();
-	p->seeded = p->facts_sent = p->runtime_told = false;
+	p->seeded = p->facts_sent = p->runtime_told = p->trouble_told = false;
+	table__clear(&p->named);
 	code_maps__clear(&p->code);
 	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
 		live_look_at_exe(live, p);

@@ -88,7 +88,7 @@ static void forget_code(struct live *live, struct watched *p, uint64_t start, ui
 
 	if (code_maps__cut(&p->code, start, end) || new_code) {
 		live_drop_rules(live, p, start, end);
-		unwinder__forget(live->unwinder, p->tgid);
+		unwinder__code_changed(live->unwinder, p->tgid, start, end);
 	}
 }
 

@@ -10,7 +10,6 @@
 #include "user/source/live_private.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -94,61 +93,92 @@ static int read_memory(void *ctx, uint32_t tgid, uint64_t addr, void *buf, size_
 	return (size_t)n == sz ? 0 : -EFAULT;
 }
 
+struct file_search {
+	const char *name;
+	struct unwind_map *out;
+};
+
+static int match_file(void *ctx, const struct procfs_map *map)
+{
+	const struct file_search *search = ctx;
+	const char *last = strrchr(map->path, '/');
+	size_t n = strlen(search->name);
+
+	if (!map->ino || map->file_off || !last || strncmp(last + 1, search->name, n) != 0 ||
+	    (last[1 + n] && strcmp(last + 1 + n, " (deleted)") != 0))
+		return 0;
+	*search->out = (struct unwind_map){
+		.start = map->start,
+		.end = map->end,
+		.ino = map->ino,
+		.dev = map->dev,
+		.executable = map->executable,
+	};
+	return 1;
+}
+
+static int find_file(void *ctx, uint32_t tgid, const char *name, struct unwind_map *out)
+{
+	struct live *live = ctx;
+	struct file_search search = { .name = name, .out = out };
+	int r = procfs__each_map(live->procfs, (pid_t)tgid, match_file, &search);
+
+	return r == 1 ? 0 : r < 0 ? r : -ENOENT;
+}
+
 const struct unwind_target_ops live_unwind_ops = {
 	.find_map = find_map,
 	.open_file = open_file,
 	.read = read_memory,
+	.find_file = find_file,
 };
 
 /* --- rules ----------------------------------------------------------------------------------- */
-
-static int remember_rule(struct watched *p, const struct unwind_key *key)
-{
-	if (p->n_rules == p->rules_capacity) {
-		size_t capacity = p->rules_capacity ? 2 * p->rules_capacity : 64;
-		struct unwind_key *rules = reallocarray(p->rules, capacity, sizeof(*rules));
-
-		if (!rules)
-			return -ENOMEM;
-		p->rules = rules;
-		p->rules_capacity = capacity;
-	}
-	p->rules[p->n_rules++] = *key;
-	return 0;
-}
 
 static void learn(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
 {
 	struct live *live = ctx;
 	struct watched *p = live_find(live, key->tgid);
-	int fd = bpf_map__fd(live->bpf->maps.rules), r;
+	int fd = bpf_map__fd(live->bpf->maps.rules);
 
 	if (!p)
 		return;
-	r = bpf_map_update_elem(fd, key, rule, BPF_NOEXIST);
-	if (!r && !remember_rule(p, key))
-		return;
-	if (r == -EEXIST)	/* learnt before; a guarded rule may have changed */
-		bpf_map_update_elem(fd, key, rule, BPF_EXIST);
-	else if (r)
+	/* Remembered first: a rule that is not known here would never be dropped. A guarded one may
+	 * have changed, or have been deleted by the walker. */
+	if (!table__insert(&p->rules, key, NULL) || bpf_map_update_elem(fd, key, rule, BPF_ANY))
 		live->own_losses[EV_LOSS_RULES_FULL]++;
+}
+
+/* Up to n of the process's rules whose pcs lie in [start, end). */
+static size_t pick_rules(const struct watched *p, uint64_t start, uint64_t end,
+			 struct unwind_key *keys, size_t n)
+{
+	const struct unwind_key *key;
+	size_t cursor = 0, found = 0;
+
+	while (found < n && (key = table__next(&p->rules, &cursor))) {
+		uint64_t pc = key->pc & ~UNWIND_PC_INNERMOST;
+
+		if (pc >= start && pc < end)
+			keys[found++] = *key;
+	}
+	return found;
 }
 
 /* Forgets the rules of the pcs in [start, end): what lies there is another thing now. */
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end)
 {
 	int fd = bpf_map__fd(live->bpf->maps.rules);
-	size_t kept = 0;
+	struct unwind_key keys[256];
+	size_t n;
 
-	for (size_t i = 0; i < p->n_rules; i++) {
-		uint64_t pc = p->rules[i].pc & ~UNWIND_PC_INNERMOST;
-
-		if (pc >= start && pc < end)
-			bpf_map_delete_elem(fd, &p->rules[i]);
-		else
-			p->rules[kept++] = p->rules[i];
-	}
-	p->n_rules = kept;
+	do {
+		n = pick_rules(p, start, end, keys, sizeof(keys) / sizeof(keys[0]));
+		for (size_t i = 0; i < n; i++) {
+			bpf_map_delete_elem(fd, &keys[i]);
+			table__remove(&p->rules, &keys[i]);
+		}
+	} while (n == sizeof(keys) / sizeof(keys[0]));
 }
 
 /* --- files on stacks ------------------------------------------------------------------------- */
@@ -206,6 +236,13 @@ static int announce_frames(struct live *live, const struct ev_stack *definition)
 	return 0;
 }
 
+static int name_frames(struct live *live, const struct ev_stack *definition)
+{
+	struct watched *p = live_find(live, definition->h.tgid);
+
+	return p ? live_name_frames(live, p, definition) : 0;
+}
+
 int live_on_definition(struct live *live, const struct ev_stack *raw)
 {
 	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
@@ -217,7 +254,8 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 	memcpy(definition, raw, sz);	/* without the room that the kernel side did not need */
 	definition->h.size = (uint32_t)sz;
 	r = announce_frames(live, definition);
-
+	if (!r)
+		r = name_frames(live, definition);
 	if (r)
 		return r;
 	if (live->known_stacks.n >= MAX_KNOWN_STACKS)

@@ -92,16 +92,15 @@ void cfi__make_rule(const struct cfi_row *row, uint64_t pc, struct unwind_rule *
 	make_bp(&row->bp, pc, out);
 }
 
-static int cfi_rule(struct unwind_module *module, uint64_t vaddr, uint64_t pc,
-		    struct unwind_rule *out)
+static int cfi_rule(const struct unwind_place *place, struct unwind_rule *out)
 {
 	struct cfi_fde fde;
 	struct cfi_row row;
 
-	if (!module || !cfi__find(&module->image, vaddr, &fde))
+	if (!place->module || !cfi__find(&place->module->image, place->vaddr, &fde))
 		return 1;
-	if (fde.ra_reg == CFI_REG_RA && cfi__run(&fde, vaddr, &row))
-		cfi__make_rule(&row, pc, out);
+	if (fde.ra_reg == CFI_REG_RA && cfi__run(&fde, place->vaddr, &row))
+		cfi__make_rule(&row, place->pc, out);
 	else
 		*out = (struct unwind_rule){ .kind = UNWIND_BROKEN };
 	return 0;

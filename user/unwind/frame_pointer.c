@@ -6,8 +6,7 @@
  */
 #include "user/unwind/providers.h"
 
-static int frame_pointer_rule(struct unwind_module *module, uint64_t vaddr, uint64_t pc,
-			      struct unwind_rule *out)
+static int frame_pointer_rule(const struct unwind_place *place, struct unwind_rule *out)
 {
 	*out = (struct unwind_rule){
 		.kind = UNWIND_BP,

@@ -3,7 +3,7 @@
  * What the kernel's walker needs to know about a pc, learnt on demand, and the same walk over a
  * copied stack. docs/architecture.md, "Stacks", has the idea.
  *
- * A provider (cfi, frame_pointer; hotspot later) turns a pc into a rule. The unwinder asks them
+ * A provider (cfi, hotspot, frame_pointer) turns a pc into a rule. The unwinder asks them
  * in a fixed order, keeps what they said, and answers an EV_MISS: it walks the copied stack,
  * hands every rule it needed to `learn`, and yields the complete stack of that event.
  *
@@ -39,6 +39,9 @@ struct unwind_target_ops {
 	int (*open_file)(void *ctx, uint32_t tgid, const struct unwind_map *map);
 	/* Reads exactly sz bytes of the target's memory: 0 or -errno. */
 	int (*read)(void *ctx, uint32_t tgid, uint64_t addr, void *buf, size_t sz);
+	/* The mapping with the first byte of a file whose path ends in "/name" (a library of a
+	 * runtime). 0 or -ENOENT. NULL: no such question can be answered. */
+	int (*find_file)(void *ctx, uint32_t tgid, const char *name, struct unwind_map *out);
 };
 
 struct unwinder;
@@ -79,9 +82,35 @@ int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwi
 
 /* The process is gone or was replaced by exec: what is kept per process goes. */
 void unwinder__forget(struct unwinder *unwinder, uint32_t tgid);
+/* Executable memory came or went in [start, end). */
+void unwinder__code_changed(struct unwinder *unwinder, uint32_t tgid, uint64_t start, uint64_t end);
+
+/* --- names that only the live process knows -------------------------------------------------- */
+
+#define UNWIND_MAX_NAMES EV_MAX_METHOD_NAMES
+
+struct unwind_name {
+	char function[400];	/* class.method, cut to fit */
+	char file[112];		/* source file; empty: unknown */
+	uint32_t line;		/* 0: unknown */
+	int32_t bci;		/* index of the bytecode; -1: unknown */
+	enum ev_method_kind kind;
+};
+
+/*
+ * Names a frame of code that a runtime made (HotSpot's): several when methods were inlined, the
+ * innermost first. To be asked as soon as the frame is seen, before the code can be replaced.
+ * Returns how many of out[max] were filled in; 0: not such a frame, or it cannot be named.
+ */
+size_t unwinder__name(struct unwinder *unwinder, uint32_t tgid, const struct ev_frame *frame,
+		      struct unwind_name *out, size_t max);
+
+/* A sentence about why the process's runtime cannot be looked into; NULL: it can, or it has none. */
+const char *unwinder__trouble(const struct unwinder *unwinder, uint32_t tgid);
 
 struct unwinder_stats {
-	uint64_t n_answers, n_broken, n_rules_cfi, n_rules_frame_pointer, n_rules_broken;
+	uint64_t n_answers, n_broken, n_rules_cfi, n_rules_hotspot;
+	uint64_t n_rules_frame_pointer, n_rules_broken;
 	uint64_t ns_spent;
 	size_t n_files, n_rules_kept;
 };
@@ -89,12 +118,20 @@ struct unwinder_stats unwinder__stats(const struct unwinder *unwinder);
 
 /* Plug point: one file per provider, an explicit list in unwinder.c. */
 struct unwind_module;	/* a mapped file with its ELF tables; user/unwind/module.h */
+struct jvms;		/* user/unwind/hotspot.h */
+struct unwind_place {
+	uint32_t tgid;
+	bool innermost;
+	uint64_t pc;
+	struct unwind_module *module;	/* NULL: pc is in no file that can be read */
+	uint64_t vaddr;		/* pc in the file's own addresses, already moved to pc - 1 for a
+				 * caller's frame */
+	struct jvms *jvms;
+};
 struct unwind_provider {
 	const char *name;
-	/* 0 and *out; 1: not mine, ask the next; -ENOMEM. `vaddr` is pc in the file's own
-	 * addresses, already moved to pc - 1 for a caller's frame; module may be NULL. */
-	int (*rule)(struct unwind_module *module, uint64_t vaddr, uint64_t pc,
-		    struct unwind_rule *out);
+	/* 0 and *out; 1: not mine, ask the next; -ENOMEM. */
+	int (*rule)(const struct unwind_place *place, struct unwind_rule *out);
 };
 
 #endif /* UNFREED_UNWIND_UNWIND_H */

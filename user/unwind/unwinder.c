@@ -2,8 +2,7 @@
 /*
  * The front of the unwinder: finds what is mapped at a pc, asks the providers, and keeps their
  * answers by (file, address in it), so that a library's rules are worked out once for all
- * processes. Rules of code that came from no file are not kept: the code may change, and the
- * frame pointer's rule costs nothing.
+ * processes. Rules of code that came from no file are not kept: the code may change.
  *
  * The table of rules is thrown away when it is full: it is rebuilt in microseconds a rule, and
  * nothing needs to know which of them are in use. A file that was evicted or replaced gets a new
@@ -16,6 +15,7 @@
 #include <time.h>
 
 #include "user/base/table.h"
+#include "user/unwind/hotspot.h"
 #include "user/unwind/module.h"
 #include "user/unwind/providers.h"
 #include "user/unwind/walk.h"
@@ -36,6 +36,7 @@ struct kept_rule {
 
 struct unwinder {
 	struct modules modules;
+	struct jvms jvms;
 	struct table rules;	/* struct kept_rule */
 	size_t max_rules;
 	struct unwinder_stats stats;
@@ -44,6 +45,7 @@ struct unwinder {
 /* Each takes what the ones before it do not. */
 static const struct unwind_provider *const providers[] = {
 	&cfi_provider,
+	&hotspot_provider,
 	&frame_pointer_provider,
 };
 
@@ -63,6 +65,7 @@ int unwinder__new(struct unwinder **out, const struct unwinder_opts *opts)
 		return -ENOMEM;
 	modules__init(&unwinder->modules, opts->ops, opts->ops_ctx,
 		      opts->max_files ? opts->max_files : DEFAULT_MAX_FILES);
+	jvms__init(&unwinder->jvms, opts->ops, opts->ops_ctx);
 	table__init(&unwinder->rules, sizeof(struct kept_key), sizeof(struct kept_rule));
 	unwinder->max_rules = opts->max_rules ? opts->max_rules : DEFAULT_MAX_RULES;
 	*out = unwinder;
@@ -74,6 +77,7 @@ struct unwinder *unwinder__free(struct unwinder *unwinder)
 	if (!unwinder)
 		return NULL;
 	modules__fini(&unwinder->modules);
+	jvms__fini(&unwinder->jvms);
 	table__fini(&unwinder->rules);
 	free(unwinder);
 	return NULL;
@@ -86,18 +90,20 @@ static void count_rule(struct unwinder *unwinder, const struct unwind_provider *
 		unwinder->stats.n_rules_broken++;
 	else if (provider == &cfi_provider)
 		unwinder->stats.n_rules_cfi++;
+	else if (provider == &hotspot_provider)
+		unwinder->stats.n_rules_hotspot++;
 	else
 		unwinder->stats.n_rules_frame_pointer++;
 }
 
-static int ask_providers(struct unwinder *unwinder, struct unwind_module *module, uint64_t vaddr,
-			 uint64_t pc, struct unwind_rule *out)
+static int ask_providers(struct unwinder *unwinder, const struct unwind_place *place,
+			 struct unwind_rule *out)
 {
 	size_t i;
 	int r = 1;
 
 	for (i = 0; i < sizeof(providers) / sizeof(providers[0]) && r == 1; i++) {
-		r = providers[i]->rule(module, vaddr, pc, out);
+		r = providers[i]->rule(place, out);
 		if (r == 0)
 			count_rule(unwinder, providers[i], out);
 	}
@@ -136,6 +142,12 @@ int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool i
 		   struct unwind_rule *out)
 {
 	uint64_t code = innermost ? pc : pc - 1;
+	struct unwind_place place = {
+		.tgid = tgid,
+		.innermost = innermost,
+		.pc = pc,
+		.jvms = &unwinder->jvms,
+	};
 	struct unwind_module *module;
 	struct kept_key key = { .innermost = innermost };
 	const struct kept_rule *kept;
@@ -152,14 +164,16 @@ int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool i
 	if (r)
 		return r;
 	if (!module || !image__vaddr(&module->image, map.file_off + (code - map.start), &key.vaddr))
-		return ask_providers(unwinder, NULL, 0, pc, out);
+		return ask_providers(unwinder, &place, out);
 	key.serial = module->serial;
 	kept = table__find(&unwinder->rules, &key);
 	if (kept) {
 		*out = kept->rule;
 		return 0;
 	}
-	r = ask_providers(unwinder, module, key.vaddr, pc, out);
+	place.module = module;
+	place.vaddr = key.vaddr;
+	r = ask_providers(unwinder, &place, out);
 	return r ? r : keep(unwinder, &key, out);
 }
 
@@ -214,6 +228,32 @@ int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwi
 void unwinder__forget(struct unwinder *unwinder, uint32_t tgid)
 {
 	modules__forget(&unwinder->modules, tgid);
+	jvms__forget(&unwinder->jvms, tgid);
+}
+
+void unwinder__code_changed(struct unwinder *unwinder, uint32_t tgid, uint64_t start, uint64_t end)
+{
+	modules__forget(&unwinder->modules, tgid);
+	jvms__code_changed(&unwinder->jvms, tgid, start, end);
+}
+
+size_t unwinder__name(struct unwinder *unwinder, uint32_t tgid, const struct ev_frame *frame,
+		      struct unwind_name *out, size_t max)
+{
+	struct remote remote = jvms__remote(&unwinder->jvms, tgid);
+	struct jvm *jvm = jvms__find(&unwinder->jvms, tgid);
+
+	return jvm && jvm->state == JVM_READY ? jvm__name_frame(jvm, &remote, frame, out, max) : 0;
+}
+
+const char *unwinder__trouble(const struct unwinder *unwinder, uint32_t tgid)
+{
+	const struct jvm *jvm = jvms__find(&unwinder->jvms, tgid);
+
+	return jvm && jvm->state == JVM_UNUSABLE ?
+		       "its libjvm.so does not describe itself as HotSpot's does: Java frames have no "
+		       "names, and stacks may end at them" :
+		       NULL;
 }
 
 struct unwinder_stats unwinder__stats(const struct unwinder *unwinder)

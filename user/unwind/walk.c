@@ -69,13 +69,17 @@ static bool add_frame(struct walk *w)
 		frame.kind = EV_FRAME_GUARDED;
 		frame.extra[0] = w->rule.guard_value;
 	}
+	if (w->rule.flags & UNWIND_F_SAVED_PC &&
+	    !read_memory(w, w->sp + (uint64_t)(int64_t)w->rule.deref_off, &frame.extra[1],
+			 sizeof(frame.extra[1])))
+		return false;
 	if (w->rule.kind == UNWIND_INTERPRETER) {
 		if (!read_memory(w, w->bp + (uint64_t)UNWIND_INTERPRETER_BCP_OFF, w->interpreter,
 				 sizeof(w->interpreter)))
 			return false;
 		frame.kind = EV_FRAME_INTERPRETED;
 		frame.extra[0] = w->interpreter[5];
-		frame.extra[1] = w->interpreter[0];
+		frame.extra[1] = w->interpreter[w->rule.deref_off == UNWIND_INTERPRETER_BCP_8];
 	}
 	if (frame.kind != EV_FRAME_NATIVE)
 		w->hash = stack_hash_extra(w->hash, frame.extra[0], frame.extra[1]);

@@ -158,6 +158,27 @@ static const char *check_name(const struct ev_header *h)
 			     (uint64_t)e->function_sz + e->file_sz);
 }
 
+static const char *check_method(const struct ev_header *h)
+{
+	const struct ev_method *e = (const void *)h;
+	uint64_t bytes = 0, fixed = sizeof(*e) + (uint64_t)e->n_names * sizeof(e->names[0]);
+
+	if (e->n_names < 1 || e->n_names > EV_MAX_METHOD_NAMES)
+		return "its number of names is out of bounds";
+	if (fixed > h->size)
+		return "its size does not fit its number of names";
+	for (uint32_t i = 0; i < e->n_names; i++) {
+		const struct ev_method_name *name = &e->names[i];
+
+		if (name->kind > EV_METHOD_STUB)
+			return "unknown kind of method";
+		if (name->bci < -1 || name->bci > UINT16_MAX)
+			return "its bytecode index is out of bounds";
+		bytes += (uint64_t)name->function_sz + name->file_sz;
+	}
+	return check_trailer(h, fixed, bytes);
+}
+
 #define EXACT(type_name, type, checker) { type_name, sizeof(type), false, checker }
 #define VARIABLE(type_name, type, checker) { type_name, sizeof(type), true, checker }
 
@@ -192,6 +213,7 @@ static const struct ev_shape shapes[] = {
 	[EV_LOST] = EXACT("lost", struct ev_lost, check_lost),
 	[EV_RESIDENT] = EXACT("resident", struct ev_resident, NULL),
 	[EV_NAME] = VARIABLE("name", struct ev_name, check_name),
+	[EV_METHOD] = VARIABLE("method", struct ev_method, check_method),
 };
 
 #define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
@@ -386,4 +408,34 @@ size_t ev_write_name(void *buf, size_t buf_sz, const char *function, const char 
 	e->file_sz = take_room(file, &room);
 	at = put(buf, at, function, e->function_sz);
 	return finish(buf, put(buf, at, file, e->file_sz), EV_NAME);
+}
+
+size_t ev_write_method(void *buf, size_t buf_sz, const struct ev_method_text *names, size_t n)
+{
+	struct ev_method *e = buf;
+	size_t fixed, room, at;
+
+	if (n > EV_MAX_METHOD_NAMES)
+		n = EV_MAX_METHOD_NAMES;
+	fixed = sizeof(*e) + n * sizeof(e->names[0]);
+	if (!n || buf_sz < fixed)
+		return 0;
+	room = text_room(buf_sz, fixed);
+	at = fixed;
+	e->n_names = (__u32)n;
+	e->pad = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct ev_method_name *name = &e->names[i];
+
+		*name = (struct ev_method_name){
+			.line = names[i].line,
+			.bci = names[i].bci,
+			.kind = names[i].kind,
+		};
+		name->function_sz = (__u16)take_room(names[i].function, &room);
+		name->file_sz = (__u16)take_room(names[i].file, &room);
+		at = put(buf, at, names[i].function, name->function_sz);
+		at = put(buf, at, names[i].file, name->file_sz);
+	}
+	return finish(buf, at, EV_METHOD);
 }

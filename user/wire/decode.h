@@ -44,4 +44,13 @@ size_t ev_write_file(void *buf, size_t buf_sz, const uint8_t *build_id, size_t b
 size_t ev_write_note(void *buf, size_t buf_sz, const char *text);
 size_t ev_write_name(void *buf, size_t buf_sz, const char *function, const char *file);
 
+struct ev_method_text {
+	const char *function, *file;	/* terminated; NULL counts as empty */
+	uint32_t line;
+	int32_t bci;
+	enum ev_method_kind kind;
+};
+/* 1..EV_MAX_METHOD_NAMES names; the frame's pc and extra are the caller's. */
+size_t ev_write_method(void *buf, size_t buf_sz, const struct ev_method_text *names, size_t n);
+
 #endif /* UNFREED_WIRE_DECODE_H */
