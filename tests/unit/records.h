@@ -26,6 +26,7 @@ union record {
 	struct ev_pair pair;
 	struct ev_note note;
 	struct ev_name name;
+	struct ev_method method;
 };
 
 static const struct {
@@ -63,12 +64,18 @@ static const struct {
 	{ EV_LOST, "lost", 40 },
 	{ EV_RESIDENT, "resident", 48 },
 	{ EV_NAME, "name", 0 },
+	{ EV_METHOD, "method", 0 },
 };
 
 /* Makes a good record of record_types[i] at the start of *r, and zeros behind it. */
 static inline void make_good(union record *r, size_t i)
 {
 	static const struct ev_process_text text = { "java", "java -jar x", "x.service", "hotspot" };
+
+	static const struct ev_method_text methods[] = {
+		{ "java.util.zip.Inflater.<init>", "Inflater.java", 110, 12, EV_METHOD_INLINED },
+		{ "kafka.log.LogSegment.recover", NULL, 186, -1, EV_METHOD_COMPILED },
+	};
 
 	memset(r, 0, sizeof(*r));
 	switch (record_types[i].type) {
@@ -83,6 +90,9 @@ static inline void make_good(union record *r, size_t i)
 		break;
 	case EV_NAME:
 		ev_write_name(r, sizeof(*r), "kafka::Log::recover", "log.cc");
+		break;
+	case EV_METHOD:
+		ev_write_method(r, sizeof(*r), methods, 2);
 		break;
 	case EV_STACK:
 		r->stack.n_frames = 3;

@@ -260,6 +260,13 @@ static void claims_are_checked(void **state)
 	REFUSED(EV_NAME, r.name.file_sz += 64, "longer than the record");
 	REFUSED(EV_NAME, r.name.function_sz = EV_NAME_TEXT_MAX + 1, "too long");
 	REFUSED(EV_NAME, r.name.innermost = 2, "innermost");
+	REFUSED(EV_METHOD, r.method.n_names = 0, "number of names is out");
+	REFUSED(EV_METHOD, r.method.n_names = EV_MAX_METHOD_NAMES + 1, "number of names is out");
+	REFUSED(EV_METHOD, r.method.n_names = EV_MAX_METHOD_NAMES, "does not fit");
+	REFUSED(EV_METHOD, r.method.names[1].kind = 4, "kind of method");
+	REFUSED(EV_METHOD, r.method.names[1].bci = 65536, "bytecode");
+	REFUSED(EV_METHOD, r.method.names[0].bci = -2, "bytecode");
+	REFUSED(EV_METHOD, r.method.names[0].file_sz = UINT16_MAX, "longer than the record");
 	REFUSED(EV_TICK, r.h.size = EV_MAX_RECORD_SZ + 8, "larger than any");
 	REFUSED(EV_TICK, r.h.type = 0, "unknown type");
 }

@@ -52,7 +52,7 @@ static void a_leak_reads_like_this(void **state)
 		"site 00c0ffee00c0ffee\n"
 		"      inflateInit2_                                    libz.so.1\n"
 		"      [libzip.so+0x1f00]\n"
-		"      java.util.zip.Inflater.init (Inflater.java:110)\n"
+		"      java.util.zip.Inflater.init:110\n"
 		"      [0x7f0000002000]\n"
 		"    evidence: 31 of 196,204 were ever closed; the open ones are 0.1 s to 12 s "
 		"old\n"

@@ -4,7 +4,7 @@
  * PT_DYNAMIC, DT_GNU_HASH. No file is opened, so a deleted or replaced one does not matter. JDKs are
  * linked with a GNU hash table, glibc's and musl's alike.
  */
-#include "user/unwind/hotspot.h"
+#include "user/unwind/hotspot_read.h"
 
 #include <elf.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Reading a process that may lie. Pointers that lead in circles or to gigabytes are stopped by one
  * budget for a whole question, so that no caller has to think of how its loops multiply.
  */
-#include "user/unwind/hotspot.h"
+#include "user/unwind/hotspot_read.h"
 
 #include <stdlib.h>
 #include <string.h>
