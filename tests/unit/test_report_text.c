@@ -50,7 +50,7 @@ static void a_leak_reads_like_this(void **state)
 		"97% of the growth\n"
 		"  LEAK   zlib-inflate  97% of the growth  +400 MB/s, about 7.9 GB held  "
 		"site 00c0ffee00c0ffee\n"
-		"      inflateInit2_                                    libz.so.1\n"
+		"      inflateInit2_                    libz.so.1\n"
 		"      [libzip.so+0x1f00]\n"
 		"      java.util.zip.Inflater.init:110\n"
 		"      [0x7f0000002000]\n"
