@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "user/base/cleanup.h"
 #include "user/base/error.h"
 #include "user/base/text.h"
 #include "user/snapshot.h"
@@ -33,7 +33,6 @@ struct recorder {
 	bool has_old;
 	uint64_t generation_sz;		/* a file as large as this becomes the old one; bytes */
 	uint64_t flushed_ns;
-	uint64_t n_records;		/* of former generations */
 	int error;
 };
 
@@ -113,7 +112,6 @@ static int begin_generation(struct recorder *recorder)
 	if (r)
 		return r;
 	recorder->has_old = true;
-	recorder->n_records = capture_writer__n_records(recorder->writer);
 	recorder->writer = capture_writer__free(recorder->writer);
 	recorder->facts.started_ns = now;
 	recorder->facts.started = first->started + (now - first->started_ns);
@@ -242,6 +240,23 @@ static int name_frames(struct recorder *recorder, struct names *names)
 	return 0;
 }
 
+/* What there is now, for who waited for it. */
+static void tell(const struct recorder *recorder)
+{
+	struct text text;
+	struct stat st;
+
+	if (stat(recorder->opts.path, &st) || !S_ISREG(st.st_mode))
+		return;
+	text__init(&text);
+	text__addf(&text, "%s: ", recorder->opts.path);
+	text__add_size(&text, (double)st.st_size);
+	text__add(&text, recorder->has_old ? ", the newest part" : "");
+	if (!text__error(&text))
+		log_info(recorder->opts.log, "%s; `unfreed report` reads it", text.s);
+	text__fini(&text);
+}
+
 int recorder__finish(struct recorder *recorder, struct names *names)
 {
 	int r = recorder->error;
@@ -254,5 +269,7 @@ int recorder__finish(struct recorder *recorder, struct names *names)
 	if (r)
 		return r;
 	recorder->error = join_generations(recorder);
+	if (!recorder->error)
+		tell(recorder);
 	return recorder->error;
 }

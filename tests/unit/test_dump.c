@@ -97,9 +97,11 @@ static void test_random_fields(void **state)
 					record.stack.frames[f].extra[1] = next_random(&seed);
 				}
 			/* The gate wants some of them in bounds. */
-			record.h.flags &= 7;
+			record.h.flags &= 0x7f;
 			if (record.h.type == EV_UNDO)
 				record.undo.undone = EV_SHMDT;
+			if (record.h.type == EV_LOST)
+				((struct ev_lost *)&record)->type = EV_BRK;
 			if (record.h.type == EV_FORK)
 				record.fork.shares_vm &= 1;
 			if (record.h.type == EV_REGION)
