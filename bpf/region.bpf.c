@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAP_ANONYMOUS 0x20
+#define MAP_SHARED 1
 #define MAP_FIXED 0x10
 #define MREMAP_MAYMOVE 1
 #define MAX_ERRNO 4095
@@ -49,25 +50,29 @@ static __always_inline __u64 caller_stack(const struct caller *c, const struct p
 	return take_stack(regs->ip, regs->sp, regs->bp, flags);
 }
 
+static __always_inline void fill_inode(struct ev_mmap *ev, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+
+	ev->ino = BPF_CORE_READ(inode, i_ino);
+	ev->dev = BPF_CORE_READ(sb, s_dev);
+	ev->fs_magic = BPF_CORE_READ(sb, s_magic);
+}
+
 /* What file a descriptor of the current task stands for. Nothing is filled in when it is closed. */
 static __always_inline void fill_file(struct ev_mmap *ev, __u32 fd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **fds, *file = NULL;
-	struct super_block *sb;
-	struct inode *inode;
 
 	if (fd >= BPF_CORE_READ(table, max_fds))
 		return;
 	fds = BPF_CORE_READ(table, fd);
 	if (bpf_probe_read_kernel(&file, sizeof(file), fds + fd) || !file)
 		return;
-	inode = BPF_CORE_READ(file, f_inode);
-	sb = BPF_CORE_READ(inode, i_sb);
-	ev->ino = BPF_CORE_READ(inode, i_ino);
-	ev->dev = BPF_CORE_READ(sb, s_dev);
-	ev->fs_magic = BPF_CORE_READ(sb, s_magic);
+	fill_inode(ev, file);
 }
 
 static __always_inline int emit_undo(const struct caller *c, __u32 undone, long ret)
@@ -333,6 +338,54 @@ int exit_shmat(struct trace_event_raw_sys_exit *ctx)
 	ev->len = len;
 	ev->shmid = regs->di;
 	ev->flags = regs->dx;
+	submit_record(ev);
+	return 0;
+}
+
+struct vma_facts {
+	__u64 flags;
+	struct file *file;
+};
+
+static long note_vma(struct task_struct *task, struct vm_area_struct *vma, struct vma_facts *facts)
+{
+	facts->flags = BPF_CORE_READ(vma, vm_flags);
+	facts->file = BPF_CORE_READ(vma, vm_file);
+	return 0;
+}
+
+/* Maps other pages of the same file at the same place: told as the mmap that the kernel makes of it
+ * (mm/mmap.c since 4.0). */
+SEC("tp/syscalls/sys_exit_remap_file_pages")
+int exit_remap_file_pages(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+	struct caller c = current_caller();
+	struct vma_facts facts = {};
+	struct pt_regs *regs;
+	struct ev_mmap *ev;
+	__u16 flags = 0;
+	__u64 stack;
+
+	if (!c.flags || ret)
+		return 0;
+	regs = user_regs();
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+		bpf_find_vma(bpf_get_current_task_btf(), regs->di, note_vma, &facts, 0);
+	if (!facts.file)
+		return emit_undo(&c, EV_MMAP, -EACCES);	/* to be read from the map */
+	stack = caller_stack(&c, regs, &flags);
+	ev = reserve_record(ev_mmap, EV_MMAP, c.pid_tgid);
+	if (!ev)
+		return 0;
+	ev->h.flags = flags;
+	ev->stack = stack;
+	ev->addr = regs->di & ~((__u64)config.page_sz - 1);
+	ev->len = regs->si & ~((__u64)config.page_sz - 1);
+	ev->prot = facts.flags & 7;	/* VM_READ, VM_WRITE, VM_EXEC are PROT_* */
+	ev->flags = MAP_SHARED | MAP_FIXED;
+	ev->file_off = regs->r10 * config.page_sz;
+	fill_inode(ev, facts.file);
 	submit_record(ev);
 	return 0;
 }

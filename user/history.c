@@ -193,21 +193,18 @@ static void forget(struct history *history, uint32_t tgid)
 
 int history__note(struct history *history, const struct ev_header *record)
 {
+	uint32_t tgid = record->tgid;
 	struct change change;
-	int r;
 
 	if (record->type == EV_EXIT)
 		forget(history, record->tgid);
 	if (!from_record(&change, record))
 		return 0;
-	r = note(history, record->tgid, &change);
-	if (!r && record->type == EV_FORK) {
-		uint32_t child = ((const struct ev_fork *)record)->child_tgid;
-
-		forget(history, child);
-		r = note(history, child, &change);
+	if (record->type == EV_FORK) {	/* nothing happens to the parent */
+		tgid = ((const struct ev_fork *)record)->child_tgid;
+		forget(history, tgid);
 	}
-	return r;
+	return note(history, tgid, &change);
 }
 
 /* --- questions --------------------------------------------------------------------------------- */

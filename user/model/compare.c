@@ -77,10 +77,14 @@ static unsigned int kind_of_line(const struct map_line *line)
 	return KIND_FILE;
 }
 
-static bool same_kind(unsigned int model, unsigned int kernel)
+static bool same_kind(unsigned int model, unsigned int kernel, const struct map_line *line)
 {
 	const bool anon = model == KIND_ANON || model == KIND_HEAP;
 
+	/* Whether a file is shared memory nobody could say. */
+	if (kernel == KIND_FILE && line->flags & EV_REGION_SHARED && !line->fs_magic &&
+	    model == KIND_SHM)
+		return true;
 	return model == kernel || (anon && (kernel == KIND_ANON || kernel == KIND_HEAP));
 }
 
@@ -135,7 +139,7 @@ static uint32_t compare_piece(const struct difference_side *model,
 {
 	return (model->prot != kernel->prot ? DIFFERS_PROT : 0) |
 	       (model->shared != kernel->shared ? DIFFERS_SHARED : 0) |
-	       (!same_kind(model->kind, kernel->kind) ? DIFFERS_KIND : 0) |
+	       (!same_kind(model->kind, kernel->kind, line) ? DIFFERS_KIND : 0) |
 	       compare_files(model, kernel, line);
 }
 

@@ -28,7 +28,7 @@ struct map_line {
 	uint32_t dev;
 	uint32_t prot;		/* PROT_* */
 	uint32_t flags;		/* enum ev_region_flag */
-	uint32_t fs_magic;	/* of shared mappings of files; else 0 */
+	uint32_t fs_magic;	/* of shared mappings of files; 0: not known */
 	enum map_name name;
 };
 

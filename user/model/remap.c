@@ -329,14 +329,15 @@ static int succeed(struct world *world, struct proc *proc, const struct ev_mrema
 }
 
 /* Whether MREMAP_FIXED had already unmapped its target when it failed is anybody's guess, but for
- * EINVAL, which comes before (mremap_to() in mm/mremap.c). */
+ * EINVAL, which comes before, and mostly ENOMEM: too many mappings (mremap_to() in mm/mremap.c). */
 static int fail(struct world *world, struct proc *proc, const struct ev_mremap *event,
 		struct pending *pending)
 {
-	if (event->ret != -EINVAL && pending->target.n) {
+	if (event->ret != -EINVAL && pending->target.n)
+		proc->pub.unsure = true;
+	if (event->ret != -EINVAL && event->ret != -ENOMEM && pending->target.n) {
 		world->n_pending -= pending->target.n;
 		pending->target.n = 0;
-		proc->pub.unsure = true;
 	}
 	return take_back(world, proc->space, pending);
 }

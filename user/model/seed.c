@@ -76,6 +76,8 @@ static bool same_file(const struct region_entry *e, const struct region_entry *l
 static bool is_compatible(const struct region_entry *e, const struct region_entry *line,
 			  uint32_t fs_magic)
 {
+	if ((e->flags ^ line->flags) & REGION_SHARED)
+		return false;
 	switch (e->kind) {
 	case KIND_RESERVED:
 		return line->kind == KIND_RESERVED &&
@@ -96,6 +98,18 @@ static bool is_compatible(const struct region_entry *e, const struct region_entr
 	}
 }
 
+/* Shared memory that no call named as a file is one to the kernel: from now on to us as well. A piece
+ * that was taken for another segment is put right by it. */
+static int adopt_file(struct world *world, struct region_entry *e, const struct region_entry *line)
+{
+	if (e->file != REGION_NO_FILE || line->file == REGION_NO_FILE ||
+	    !(e->flags & line->flags & REGION_SHARED))
+		return 0;
+	e->file = line->file;
+	e->file_page = line->file_page + ((e->start - line->start) >> REGION_PAGE_SHIFT);
+	return e->flags & REGION_FRAGMENT ? 0 : site__maps_file(world, e);
+}
+
 static int reconcile(struct world *world, struct space *space, const struct region_entry *line,
 		     uint32_t fs_magic)
 {
@@ -111,6 +125,7 @@ static int reconcile(struct world *world, struct space *space, const struct regi
 		if (is_compatible(e, line, fs_magic)) {
 			e->prot = line->prot;
 			e->flags |= line->flags & (REGION_NAMED | REGION_SPECIAL);
+			r = adopt_file(world, e, line);
 			continue;
 		}
 		r = space__release(world, space, e->start, e->end, NULL);

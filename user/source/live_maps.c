@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#define SETTLE_READINGS 20
 #define DRAIN_PASSES 40		/* of 50 ms: a process that fills the ring faster is told */
 
 int live__drain(struct live *live)
@@ -44,14 +45,22 @@ bool live__grows_down(struct live *live, pid_t pid, uint64_t addr)
 int live__settle(struct live *live)
 {
 	const struct process_slot *slot;
-	size_t cursor = 0;
-	int r = live__drain(live);
+	bool again = true;
+	int r = 0;
 
-	while (!r && (slot = table__next(&live->processes, &cursor)))
-		if (slot->process->heal_due_ns) {
+	for (int i = 0; again && i < SETTLE_READINGS; i++) {
+		size_t cursor = 0;
+
+		again = false;
+		r = live__drain(live);
+		while (!r && (slot = table__next(&live->processes, &cursor))) {
+			if (!slot->process->heal_due_ns)
+				continue;
+			again = true;
 			r = live_seed(live, slot->process, EV_SEED_HEAL);
 			r = r < 0 ? r : 0;
 		}
+	}
 	return r;
 }
 

@@ -38,6 +38,7 @@ struct watched {
 	uint64_t memory_read_ns;
 	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
+	uint64_t read_end_ns;		/* of the last reading that made records */
 	uint64_t region_ns;		/* of its last record about regions */
 	/* live_loss.c; all in CLOCK_MONOTONIC, 0: never. */
 	uint64_t lost_ns, first_lost_ns;	/* records were lost and it is not healed: last, first told */

@@ -336,6 +336,7 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 	if (reason == EV_SEED_HEAL && !p->attaching)
 		live->trust.healed++;
 	p->attaching = false;
+	p->read_end_ns = clock_monotonic_ns();
 	live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
 	live_emit(live, &ev.h);
 	return 0;

@@ -167,10 +167,22 @@ static void on_mremap(struct watched *p, const struct ev_mremap *ev)
 /* Before Linux 5.17 (7c7e3d31e785) the kernel side cannot tell how long an attachment is. */
 static void on_shmat(struct live *live, struct watched *p, struct ev_shmat *ev)
 {
-	if (!ev->len)
+	if (!ev->len) {		/* or another thread held the lock */
 		ev->len = live_mapping_len(live, p, ev->addr);
+		live_doubt(p, ev->h.time_ns);
+	}
 	live_settle_stack(live, &ev->h, &ev->stack);
 	count_acquisition(live, p, false, ev->h.time_ns);
+}
+
+/*
+ * Records that are older than the last reading of the map are applied on top of it: right for those
+ * that say what is at an address, not for those that say what was where before.
+ */
+static bool depends_on_before(const struct ev_header *h)
+{
+	return h->type == EV_MREMAP_BEGIN || h->type == EV_MREMAP_END ||
+	       (h->type == EV_MPROTECT && h->flags & EV_F_TO_HOLE);
 }
 
 static bool moves_memory(uint16_t type)
@@ -183,6 +195,8 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 {
 	if (moves_memory(h->type))
 		p->region_ns = h->time_ns;
+	if (h->time_ns <= p->read_end_ns && depends_on_before(h))
+		live_doubt(p, h->time_ns);
 	switch (h->type) {
 	case EV_MISS:
 		return live_on_miss(live, (struct ev_miss *)h);

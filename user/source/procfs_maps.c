@@ -12,6 +12,7 @@
  * When a mapping grows or merges between two reads, the kernel resumes inside it and may show a
  * part twice; the later line is cut to what is new, so that callers see no overlap.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -227,12 +228,38 @@ int procfs__each_map_at(int dir_fd, procfs_map_fn fn, void *ctx)
 	return walk.seen ? 0 : -ESRCH;
 }
 
+/* The first thread of a process may be gone while others live on: they have the map. */
+static int each_map_of_threads(int dir_fd, procfs_map_fn fn, void *ctx)
+{
+	cleanup_dir DIR *tasks = NULL;
+	cleanup_fd int fd = -1;
+	const struct dirent *entry;
+	int r = procfs__open_at(dir_fd, "task", O_RDONLY | O_DIRECTORY, &fd);
+
+	if (r)
+		return r;
+	tasks = fdopendir(fd);
+	if (!tasks)
+		return negative_errno();
+	steal_fd(&fd);
+	for (r = -ESRCH; r == -ESRCH && (entry = readdir(tasks));) {
+		cleanup_fd int task_fd = -1;
+
+		if (entry->d_name[0] != '.' &&
+		    !procfs__open_at(dirfd(tasks), entry->d_name, O_PATH | O_DIRECTORY, &task_fd))
+			r = procfs__each_map_at(task_fd, fn, ctx);
+	}
+	return r;
+}
+
 int procfs__each_map(struct procfs *procfs, pid_t pid, procfs_map_fn fn, void *ctx)
 {
 	cleanup_fd int dir_fd = -1;
 	int r = procfs__open_dir(procfs, pid, &dir_fd);
 
-	return r ? r : procfs__each_map_at(dir_fd, fn, ctx);
+	if (!r)
+		r = procfs__each_map_at(dir_fd, fn, ctx);
+	return r == -ESRCH && dir_fd >= 0 ? each_map_of_threads(dir_fd, fn, ctx) : r;
 }
 
 bool procfs__grows_down(struct procfs *procfs, pid_t pid, uint64_t addr)

@@ -19,7 +19,8 @@
 
 /* Without these the rest still tells the truth: they were added after Linux 5.8, or a kernel may
  * be built without them (System V shared memory, memory protection keys). */
-static const char *const optional[] = { "pkey_mprotect", "shmat", "shmdt" };
+static const char *const optional[] = { "pkey_mprotect", "shmat", "shmdt",
+					"remap_file_pages" };
 
 static bool is_optional(const char *tracepoint)
 {
