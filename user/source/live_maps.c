@@ -6,6 +6,8 @@
 #include "user/source/live_private.h"
 
 #include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
 
 #define SETTLE_READINGS 20
 #define DRAIN_PASSES 40		/* of 50 ms: a process that fills the ring faster is told */
@@ -64,6 +66,21 @@ int live__settle(struct live *live)
 	return r;
 }
 
+/* What shmem names itself is told by its name where map_files cannot be had: it goes with the first
+ * thread of a process. */
+uint32_t live_fs_magic(struct live *live, pid_t pid, const struct procfs_map *map)
+{
+	uint32_t fs_magic = 0;
+
+	if (!map->ino || !map->shared || !procfs__fs_magic(live->procfs, pid, map, &fs_magic) ||
+	    !map->deleted)
+		return fs_magic;
+	if (!strcmp(map->path, "/dev/zero") || !strncmp(map->path, "/SYSV", 5) ||
+	    !strncmp(map->path, "/memfd:", 7))
+		return TMPFS_MAGIC;
+	return 0;
+}
+
 struct each_map {
 	struct live *live;
 	pid_t pid;
@@ -74,11 +91,8 @@ struct each_map {
 static int pass_map(void *ctx, const struct procfs_map *map)
 {
 	struct each_map *each = ctx;
-	uint32_t fs_magic = 0;
 
-	if (map->ino && map->shared)
-		procfs__fs_magic(each->live->procfs, each->pid, map, &fs_magic);
-	return each->fn(each->ctx, map, fs_magic);
+	return each->fn(each->ctx, map, live_fs_magic(each->live, each->pid, map));
 }
 
 int live__each_map(struct live *live, pid_t pid, live_map_fn fn, void *ctx)

@@ -158,6 +158,9 @@ void live_probe_path(struct live *live, pid_t pid, const char *path);
 void live_probe_system_zlib(struct live *live, pid_t pid);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
 
+/* live_maps.c */
+uint32_t live_fs_magic(struct live *live, pid_t pid, const struct procfs_map *map); /* 0: unknown */
+
 /* live_stack.c */
 extern const struct unwind_target_ops live_unwind_ops;	/* context: struct live */
 int live_on_miss(struct live *live, const struct ev_miss *miss);

@@ -292,8 +292,7 @@ static int on_map(void *ctx, const struct procfs_map *map)
 	r = probe_mapping(s->live, (pid_t)s->process->tgid, map);
 	if (r)
 		return r;
-	if (map->ino && map->shared)
-		procfs__fs_magic(s->live->procfs, (pid_t)s->process->tgid, map, &ev.fs_magic);
+	ev.fs_magic = live_fs_magic(s->live, (pid_t)s->process->tgid, map);
 	live_header(&ev.h, EV_REGION, sizeof(ev), s->process->tgid);
 	live_emit(s->live, &ev.h);
 	return 0;

@@ -22,7 +22,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <linux/magic.h>
 #include <sys/vfs.h>
 
 #include "user/base/cleanup.h"
@@ -169,19 +168,9 @@ int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *
 	*out = 0;
 	if (!map->ino)
 		return -ENOENT;
-	/* What shmem names itself; map_files is not there once the first thread has gone. */
-	if (map->deleted && !strcmp(map->path, "/dev/zero")) {
-		*out = TMPFS_MAGIC;
-		return 0;
-	}
 	r = procfs__open_dir(procfs, pid, &dir_fd);
 	if (!r)
 		r = open_link(dir_fd, map, &link);
-	if (r && map->deleted &&
-	    (!strncmp(map->path, "/SYSV", 5) || !strncmp(map->path, "/memfd:", 7))) {
-		*out = TMPFS_MAGIC;
-		return 0;
-	}
 	if (r)
 		return r;
 	if (fstatfs(link, &fs))
