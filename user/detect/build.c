@@ -14,6 +14,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
+#include "user/detect/build_frames.h"
 #include "user/detect/evidence.h"
 #include "user/detect/share.h"
 #include "user/detect/state.h"
@@ -31,106 +32,6 @@ struct build {
 	const struct report_facts *facts;
 	struct report *report;
 };
-
-static int copy_string(char **out, const char *s)
-{
-	*out = s ? strdup(s) : NULL;
-	return s && !*out ? -ENOMEM : 0;
-}
-
-/* --- frames --------------------------------------------------------------------------------- */
-
-static int build_method(struct report_frame *out, const struct frame *frame, uint32_t i)
-{
-	static const enum report_frame_kind kinds[] = {
-		[EV_METHOD_COMPILED] = FRAME_JAVA,
-		[EV_METHOD_INLINED] = FRAME_JAVA_INLINED,
-		[EV_METHOD_INTERPRETED] = FRAME_JAVA_INTERPRETED,
-		[EV_METHOD_STUB] = FRAME_JIT,
-	};
-	const struct method *method = &frame->methods->list[i];
-	int r;
-
-	out->offset = frame->offset;
-	out->kind = kinds[method->kind];
-	out->innermost = frame->innermost;
-	out->line = method->line;
-	r = copy_string(&out->function, method->function);
-	return r < 0 || !*method->file ? r : copy_string(&out->file, method->file);
-}
-
-static enum report_frame_kind frame_kind(const struct frame *frame)
-{
-	if (frame->kind == EV_FRAME_INTERPRETED)
-		return FRAME_JAVA_INTERPRETED;
-	if (frame->kind == EV_FRAME_GUARDED)
-		return FRAME_JAVA;
-	return frame->file ? FRAME_NATIVE : FRAME_JIT;
-}
-
-static int copy_build_id(char **out, const struct file *file)
-{
-	size_t n = file->build_id_sz < EV_BUILD_ID_MAX ? file->build_id_sz : EV_BUILD_ID_MAX;
-	char hex[2 * EV_BUILD_ID_MAX + 1];
-
-	if (!n)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		snprintf(hex + 2 * i, 3, "%02x", file->build_id[i]);
-	return copy_string(out, hex);
-}
-
-static int build_frame(struct report_frame *out, const struct frame *frame)
-{
-	const struct file *file = frame->file;
-	const char *slash;
-	int r;
-
-	out->offset = frame->offset;
-	out->kind = frame_kind(frame);
-	out->innermost = frame->innermost;
-	if (!file)
-		return 0;
-	out->ino = file->ino;
-	out->dev = file->dev;
-	r = copy_build_id(&out->build_id, file);
-	if (r < 0 || !file->path)
-		return r;
-	slash = strrchr(file->path, '/');
-	r = copy_string(&out->path, file->path);
-	if (r < 0)
-		return r;
-	return copy_string(&out->module, slash && slash[1] ? slash + 1 : file->path);
-}
-
-static size_t count_frames(const struct stack *stack)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < stack->n_frames; i++)
-		n += stack->frames[i].methods ? stack->frames[i].methods->n : 1;
-	return n;
-}
-
-static int build_frames(struct report_site *out, const struct stack *stack)
-{
-	int r = 0;
-
-	if (!stack || !stack->n_frames)
-		return 0;
-	out->frames = calloc(count_frames(stack), sizeof(*out->frames));
-	if (!out->frames)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < stack->n_frames && r >= 0; i++) {
-		const struct frame *frame = &stack->frames[i];
-
-		if (!frame->methods)
-			r = build_frame(&out->frames[out->n_frames++], frame);
-		for (uint32_t k = 0; frame->methods && k < frame->methods->n && r >= 0; k++)
-			r = build_method(&out->frames[out->n_frames++], frame, k);
-	}
-	return r;
-}
 
 /* --- sites ---------------------------------------------------------------------------------- */
 
@@ -278,7 +179,7 @@ static int build_site(const struct build *build, struct report_site *out,
 	out->complete = site->stack && !site->partial && site->stack->end == EV_STACK_COMPLETE;
 	if (site->id)
 		snprintf(out->site, sizeof(out->site), "%016" PRIx64, site->id);
-	r = copy_string(&out->kind, world__kind_name(build->world, site->kind));
+	r = report_copy_string(&out->kind, world__kind_name(build->world, site->kind));
 	if (!r && out->has_resident && site->resident_of < site->bytes)
 		r = note_cut_look(build->report);
 	if (r < 0)
@@ -286,7 +187,7 @@ static int build_site(const struct build *build, struct report_site *out,
 	out->evidence = evidence__new(site, site->trend, now, build->detector->loss_rate);
 	if (!out->evidence)
 		return -ENOMEM;
-	return build_frames(out, site->stack);
+	return report_site__add_frames(out, site->stack);
 }
 
 static int build_sites(const struct build *build, const struct tracked *tracked, double gained,
@@ -357,7 +258,7 @@ static int build_kinds(const struct build *build, const struct process *p,
 			.bytes = k->bytes, .before_attach = k->before_attach,
 		};
 		leave_out_before_attach(p, i, kind);
-		if (copy_string(&kind->kind, world__kind_name(build->world, i)) < 0)
+		if (report_copy_string(&kind->kind, world__kind_name(build->world, i)) < 0)
 			return -ENOMEM;
 		out->n_kinds++;
 	}
@@ -383,10 +284,10 @@ static int build_process(const struct build *build, const struct tracked *tracke
 	out->accessible_bytes = p->accessible_bytes;
 	out->reserved_bytes = p->reserved_bytes;
 	out->has_limit = !p->exited && tracked__limit(tracked, &growth, &out->limit);
-	r = copy_string(&out->comm, p->comm);
-	r = r < 0 ? r : copy_string(&out->cmdline, p->cmdline);
-	r = r < 0 ? r : copy_string(&out->unit, p->unit);
-	r = r < 0 ? r : copy_string(&out->runtime, p->runtime);
+	r = report_copy_string(&out->comm, p->comm);
+	r = r < 0 ? r : report_copy_string(&out->cmdline, p->cmdline);
+	r = r < 0 ? r : report_copy_string(&out->unit, p->unit);
+	r = r < 0 ? r : report_copy_string(&out->runtime, p->runtime);
 	r = r < 0 ? r : build_kinds(build, p, out);
 	return r < 0 ? r : build_sites(build, tracked, growth.gained, out);
 }
@@ -464,8 +365,8 @@ int detector__report(const struct detector *detector, const struct world *world,
 	report->started = facts->started;
 	if (now_ns > facts->started_ns)
 		report->seconds = (double)(now_ns - facts->started_ns) / 1e9;
-	r = copy_string(&report->command, facts->command ? facts->command : "");
-	r = r < 0 ? r : copy_string(&report->host, facts->host ? facts->host : "");
+	r = report_copy_string(&report->command, facts->command ? facts->command : "");
+	r = r < 0 ? r : report_copy_string(&report->host, facts->host ? facts->host : "");
 	r = r < 0 ? r : build_processes(&build);
 	r = r < 0 ? r : report__add_trust(report, world);
 	if (r < 0) {

@@ -19,6 +19,7 @@
 #include "user/base/text.h"
 #include "user/sink/layout.h"
 #include "user/sink/pick.h"
+#include "user/sink/text_trust.h"
 #include "user/wire/decode.h"
 
 #define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
@@ -363,66 +364,6 @@ static void add_process(struct page *page, const struct report_process *p)
 	text__add(out, "\n");
 }
 
-/* --- trust ---------------------------------------------------------------------------------- */
-
-static void add_losses(struct text *out, const struct report *report)
-{
-	bool any = false;
-
-	for (unsigned int i = 0; i < EV_N_LOSSES; i++) {
-		const char *name = ev_loss_name(i);
-
-		if (!report->lost[i])
-			continue;
-		text__addf(out, "%s%s ", any ? ", " : "lost: ", name ? name : "?");
-		text__add_count(out, report->lost[i]);
-		any = true;
-	}
-	if (!any)
-		text__add(out, "none lost");
-}
-
-/* Rounded down, so that 100% means all. */
-static void add_stacks(struct text *out, const struct report *report)
-{
-	if (!report->stacks) {
-		text__add(out, "no stacks");
-		return;
-	}
-	text__addf(out, "stacks %.0f%% complete (",
-		   floor(100.0 * (double)report->stacks_complete / (double)report->stacks));
-	text__add_count(out, report->stacks_complete);
-	text__add(out, " of ");
-	text__add_count(out, report->stacks);
-	text__add(out, ")");
-}
-
-static void add_trust(struct page *page, const struct report *report)
-{
-	struct text *out = &page->text, line;
-
-	text__init(&line);
-	text__add(&line, "watched ");
-	text__add_duration(&line, report->seconds);
-	text__add(&line, ": ");
-	text__add_count(&line, report->events);
-	text__add(&line, " events, ");
-	add_losses(&line, report);
-	text__add(&line, "; ");
-	add_stacks(&line, report);
-	if (report->healed) {
-		text__add(&line, "; map files read again after a loss: ");
-		text__add_count(&line, report->healed);
-	}
-	add_line(page, &line, 0);
-	for (size_t i = 0; i < report->n_not_covered; i++) {
-		text__add(out, "not covered: ");
-		layout_add_wrapped(out, report->not_covered[i], 13, 13);
-	}
-	if (!report->n_not_covered)
-		text__add(out, "not covered: nothing that is known\n");
-}
-
 static void add_nobody(struct page *page)
 {
 	text__add(&page->text, "No process with a finding: no leak, no growth.\n\n");
@@ -439,7 +380,7 @@ static int text_write(const struct report *report, FILE *stream, const struct si
 		add_process(&page, &report->processes[i]);
 	if (!report->n_processes)
 		add_nobody(&page);
-	add_trust(&page, report);
+	text_add_trust(&page.text, report);
 	r = text__error(&page.text);
 	if (r == 0) {
 		fwrite(page.text.s, 1, page.text.n, stream);

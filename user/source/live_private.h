@@ -147,6 +147,9 @@ void live_mapped(struct live *live, struct watched *p, const struct ev_mmap *ev)
 uint64_t live_mapping_len(struct live *live, struct watched *p, uint64_t addr);
 /* After an exec: probes the executable if it is new. */
 void live_look_at_exe(struct live *live, struct watched *p);
+/* live_probe.c */
+/* Probes the file behind an executable mapping unless it was looked at before. 0 or -ENOMEM. */
+int live_probe_mapping(struct live *live, pid_t pid, const struct procfs_map *map);
 /* Probes what a running process has mapped, without watching it. 0 or -ENOMEM. */
 int live_probe_process(struct live *live, pid_t pid);
 /* The path of an open file as the kernel sees it, into PATH_MAX bytes; "" when it does not tell. */
