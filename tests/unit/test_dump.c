@@ -167,6 +167,7 @@ static void test_text(void **state)
 	expect_text("process tgid=7 comm=\"a\\\"b\\\\c\\x0a\" runtime=\"\\xff\"");
 	expect_text("name ino=5 offset=0x10 innermost=1 function=\"f\" file=\"f.c\" line=3");
 	expect_text("file ino=5 build_id=00ff path=\"/lib\"");
+	expect_text("method tgid=7 pc=0x1 extra=0x2 names=1:110:12:\"a.<init>\":\"A.java\",0:0:-1:\"\":\"\"");
 	expect_text("loss count=0,0,0,1");
 	expect_text("handle-close handle=0x5 comm=\"sixteen letters!\"");
 }
@@ -186,6 +187,8 @@ static void test_bad_text(void **state)
 		"note text=\"", "note text=\"a", "note text=\"\\", "note text=\"\\x", "note text=\"\\x1\"",
 		"note text=\"\\n\"", "note text=\"a\"b", "pair name=\"01234567890123456789012345678901\"",
 		"file build_id=0", "file build_id=0g", "file build_id=00112233445566778899aabbccddeeff0011223344",
+		"method pc=0x1", "method names=1:2:3", "method names=0:0:0:\"\"", "method names=4:0:0:\"\":\"\"",
+		"method names=0:0:65536:\"\":\"\"", "method names=0:0:0:\"\":\"\",",
 		"process unit=\"u\" comm=\"c\"", "name innermost=2",
 	};
 

@@ -60,6 +60,22 @@ static void add_frames(struct text *text, const struct ev_stack *stack)
 	}
 }
 
+static void add_methods(struct text *text, const struct ev_method *method)
+{
+	const char *s = (const char *)&method->names[method->n_names];
+
+	for (uint32_t i = 0; i < method->n_names; i++) {
+		const struct ev_method_name *name = &method->names[i];
+
+		text__addf(text, "%s%u:%u:%d:", i ? "," : "", name->kind, name->line, name->bci);
+		add_quoted(text, s, name->function_sz);
+		s += name->function_sz;
+		text__add(text, ":");
+		add_quoted(text, s, name->file_sz);
+		s += name->file_sz;
+	}
+}
+
 /* Bytes of a string that need not be terminated. */
 static size_t chars_n(const void *base, const struct field *field)
 {
@@ -80,6 +96,7 @@ static bool is_empty(const void *base, const struct field *field)
 	case FIELD_BYTES:
 	case FIELD_TEXT:
 	case FIELD_FRAMES:
+	case FIELD_METHODS:
 		return !field_get(base, field->count_at, field->count_sz);
 	default:
 		return !field_get(base, field->at, field->size);
@@ -130,6 +147,9 @@ static void add_value(struct text *text, const void *base, const struct field *f
 		break;
 	case FIELD_FRAMES:
 		add_frames(text, base);
+		break;
+	case FIELD_METHODS:
+		add_methods(text, base);
 		break;
 	}
 }

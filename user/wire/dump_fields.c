@@ -109,6 +109,11 @@ static const struct field name_fields[] = {
 	TEXT(ev_name, "function", function_sz), TEXT(ev_name, "file", file_sz),
 	DEC(ev_name, line),
 };
+static const struct field method_fields[] = {
+	HEADER, HEX(ev_method, pc), HEX_LIST(ev_method, extra),
+	{ "names", FIELD_METHODS, offsetof(struct ev_method, names), sizeof(struct ev_method_name),
+	  AT(ev_method, n_names), NULL },
+};
 static const struct field facts_fields[] = {
 	DEC(capture_facts, started), DEC(capture_facts, boot_time), DEC(capture_facts, started_ns),
 	HEX(capture_facts, flags), WORD(capture_facts, question, question_words),
@@ -150,6 +155,7 @@ static const struct line_shape shapes[] = {
 	[EV_TRUST] = WHOLE(trust_fields, ev_trust),
 	[EV_LOST] = WHOLE(lost_fields, ev_lost),
 	[EV_RESIDENT] = WHOLE(resident_fields, ev_resident),
+	[EV_METHOD] = WHOLE(method_fields, ev_method),
 	[EV_NAME] = SHAPE(name_fields, offsetof(struct ev_name, text)),
 };
 

@@ -15,6 +15,7 @@ enum field_kind {
 	FIELD_BYTES,	/* in an array, as hex; their number is at count_at */
 	FIELD_TEXT,	/* trailing text, behind that of the fields before; likewise */
 	FIELD_FRAMES,	/* of a stack: pc[:kind:extra0:extra1],... */
+	FIELD_METHODS,	/* the names of a frame: kind:line:bci:"function":"file",... */
 };
 
 struct field {

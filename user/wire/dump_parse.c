@@ -192,6 +192,70 @@ static why take_frames(const char **s, struct building *b, size_t *n)
 	return "too many frames";
 }
 
+/* Appends a quoted text behind those that are there; its size to *sz. */
+static why take_method_text(const char **s, uint8_t *text, size_t *text_sz, __u16 *sz)
+{
+	size_t n;
+	why wrong;
+
+	if (*(*s)++ != ':')
+		return "a name is kind:line:bci:\"function\":\"file\"";
+	wrong = take_quoted(s, text + *text_sz, EV_MAX_RECORD_SZ - *text_sz, &n);
+	if (wrong)
+		return wrong;
+	if (n > UINT16_MAX)
+		return "a text is too long";
+	*text_sz += n;
+	*sz = (__u16)n;
+	return NULL;
+}
+
+static why take_method(const char **s, struct ev_method_name *out, uint8_t *text, size_t *text_sz)
+{
+	uint64_t kind, line, bci;
+	why wrong;
+
+	wrong = take_number(s, UINT16_MAX, &kind);
+	if (!wrong && *(*s)++ != ':')
+		wrong = "a name has no line";
+	if (!wrong)
+		wrong = take_number(s, UINT32_MAX, &line);
+	if (!wrong && *(*s)++ != ':')
+		wrong = "a name has no bytecode index";
+	if (!wrong)
+		wrong = take_signed(s, sizeof(out->bci), &bci);
+	if (wrong)
+		return wrong;
+	*out = (struct ev_method_name){ .kind = (__u16)kind, .line = (__u32)line, .bci = (__s32)bci };
+	wrong = take_method_text(s, text, text_sz, &out->function_sz);
+	return wrong ? wrong : take_method_text(s, text, text_sz, &out->file_sz);
+}
+
+/* The texts lie behind all names, whose number is known only at the end. */
+static why take_methods(const char **s, struct building *b, size_t *n)
+{
+	struct ev_method *method = (struct ev_method *)b->base;
+	uint8_t text[EV_MAX_RECORD_SZ];
+	size_t text_sz = 0, fixed;
+	why wrong;
+
+	for (*n = 0; *n < EV_MAX_METHOD_NAMES; ++*s) {
+		wrong = take_method(s, &method->names[*n], text, &text_sz);
+		if (wrong)
+			return wrong;
+		++*n;
+		if (**s != ',') {
+			fixed = sizeof(*method) + *n * sizeof(method->names[0]);
+			if (text_sz > b->max - fixed)
+				return "a text is too long";
+			memcpy(b->base + fixed, text, text_sz);
+			b->end = fixed + text_sz;
+			return NULL;
+		}
+	}
+	return "too many names";
+}
+
 /* --- fields -------------------------------------------------------------------------------------- */
 
 static why put_count(struct building *b, const struct field *field, size_t n)
@@ -223,6 +287,9 @@ static why take_value(const char **s, const struct field *field, struct building
 		return wrong ? wrong : put_count(b, field, n);
 	case FIELD_FRAMES:
 		wrong = take_frames(s, b, &n);
+		return wrong ? wrong : put_count(b, field, n);
+	case FIELD_METHODS:
+		wrong = take_methods(s, b, &n);
 		return wrong ? wrong : put_count(b, field, n);
 	case FIELD_SIGNED:
 		wrong = take_signed(s, field->size, &number);
