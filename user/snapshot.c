@@ -89,6 +89,9 @@ static bool key_of(const struct ev_header *h, struct kept_key *key)
 	case EV_STACK:
 		key->a = ((const struct ev_stack *)record)->id;
 		return true;
+	case EV_METHOD:	/* by its frame: pc and extra[] */
+		key->a = hash_of((const char *)&((const struct ev_method *)record)->pc, 24);
+		return true;
 	case EV_FILE:
 		key->tgid = 0;
 		key->a = ((const struct ev_file *)record)->ino;
