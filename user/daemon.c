@@ -6,6 +6,7 @@
 #include "user/app.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define STOP 1
 #define TICK_NS 500000000ull
 #define MEMORY_NS 2000000000ull
+#define MMAP_THRESHOLD (256 << 10)
 
 struct daemon {
 	const struct options *options;
@@ -61,6 +63,8 @@ static int write_textfile(void *ctx, uint64_t now)
 		.self_cpu_seconds = self_cpu_seconds(),
 		.self_resident_bytes = live__self_resident(daemon->pipeline.live),
 		.resyncs = world__trust(daemon->pipeline.world).healed,
+		.evictions = live__n_evicted(daemon->pipeline.live) +
+			     world__evicted(daemon->pipeline.world),
 		.version = UNFREED_VERSION,
 	};
 	int r;
@@ -135,6 +139,9 @@ int daemon__run(const struct options *options, struct log *log)
 	struct daemon daemon = { .options = options, .log = log };
 	int r;
 
+	/* Large passing tables (the symbols of a file that is looked at) go back to the system when they
+	 * are freed: by default malloc learns from the first one to keep the next in its heap. */
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	r = open_textfile(&daemon);
 	if (!r)
 		r = start(&daemon);

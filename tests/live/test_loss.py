@@ -118,3 +118,16 @@ def test_lost_exits_are_noticed(lab):
     result = watcher.result()	# it ends by itself: nobody is left
     assert result.lost()["ring-full"] > 1000
     assert result.report is not None
+
+
+def test_verify_is_exact_after_the_storm(lab):
+    program = storm(lab)
+    watcher = lab.watcher("verify", program.pid, "--duration", "5s", *SMALL_RING)
+    watcher.wait_until_watching()
+    program.go()
+    choke(watcher)
+    program.done()
+    result = watcher.result()
+    program.end()
+    assert result.status == 0, result.out.decode()
+    assert b"0 bytes of" in result.out

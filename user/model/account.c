@@ -118,6 +118,15 @@ void site_files__init(struct table *files)
 	table__init(files, sizeof(struct file_use_key), sizeof(struct file_use));
 }
 
+void site_files__mark(const struct table *files, uint8_t *used)
+{
+	const struct file_use *use;
+	size_t cursor = 0;
+
+	while ((use = table__next(files, &cursor)))
+		used[use->key.file] = 1;
+}
+
 static bool is_file_object(const struct region_entry *e)
 {
 	return e->file != REGION_NO_FILE && !(e->flags & REGION_FRAGMENT) &&

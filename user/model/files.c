@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define PATH_SZ_MAX 4096
+#define SWEEP_AT_LEAST 4096
 
 struct file_id {
 	uint64_t ino;
@@ -26,7 +27,7 @@ struct file_row {
 
 void files__init(struct files *files)
 {
-	*files = (struct files){ 0 };
+	*files = (struct files){ .sweep_at = SWEEP_AT_LEAST };
 	table__init(&files->by_id, sizeof(struct file_id), sizeof(struct file_row));
 }
 
@@ -35,10 +36,12 @@ void files__fini(struct files *files)
 	uint32_t i;
 
 	for (i = 0; i < files->n; i++) {
-		free(files->list[i]->path);
+		if (files->list[i])
+			free(files->list[i]->path);
 		free(files->list[i]);
 	}
 	free(files->list);
+	free(files->free);
 	table__fini(&files->by_id);
 	files__init(files);
 }
@@ -48,30 +51,68 @@ struct file *files__at(const struct files *files, uint32_t index)
 	return index < files->n ? files->list[index] : NULL;
 }
 
+static int files__grow(struct files *files)
+{
+	uint32_t capacity = files->capacity ? 2 * files->capacity : 64, *holes;
+	struct file **list = realloc(files->list, capacity * sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	files->list = list;
+	holes = realloc(files->free, capacity * sizeof(*holes));
+	if (!holes)
+		return -ENOMEM;
+	files->free = holes;
+	files->bytes += (capacity - files->capacity) * (sizeof(*list) + sizeof(*holes));
+	files->capacity = capacity;
+	return 0;
+}
+
 static int files__add(struct files *files, uint32_t dev, uint64_t ino, uint32_t *out)
 {
-	struct file *file, **list = files->list;
+	struct file *file;
 
-	if (files->n == FILES_MAX)
+	if (!files->n_free && files->n == FILES_MAX)
 		return 1;
-	if (files->n == files->capacity) {
-		uint32_t capacity = files->capacity ? 2 * files->capacity : 64;
-
-		list = realloc(list, capacity * sizeof(*list));
-		if (!list)
-			return -ENOMEM;
-		files->bytes += (capacity - files->capacity) * sizeof(*list);
-		files->list = list;
-		files->capacity = capacity;
-	}
+	if (!files->n_free && files->n == files->capacity && files__grow(files) < 0)
+		return -ENOMEM;
 	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
-	*file = (struct file){ .ino = ino, .dev = dev, .index = files->n };
-	list[files->n] = file;
+	*out = files->n_free ? files->free[--files->n_free] : files->n++;
+	*file = (struct file){ .ino = ino, .dev = dev, .index = *out };
+	files->list[*out] = file;
 	files->bytes += sizeof(*file);
-	*out = files->n++;
 	return 0;
+}
+
+static void forget(struct files *files, uint32_t index)
+{
+	struct file *file = files->list[index];
+	const struct file_id id = { .ino = file->ino, .dev = file->dev };
+	const struct file_row *row = table__find(&files->by_id, &id);
+
+	if (row && row->index == index)	/* else its number is another file's by now */
+		table__remove(&files->by_id, &id);
+	files->bytes -= sizeof(*file) + (file->path ? strlen(file->path) + 1 : 0);
+	free(file->path);
+	free(file);
+	files->list[index] = NULL;
+	files->free[files->n_free++] = index;
+	files->n_forgotten++;
+}
+
+void files__sweep(struct files *files, const uint8_t *used, uint64_t since_ns)
+{
+	uint32_t i, n;
+
+	for (i = 0; i < files->n; i++) {
+		if (files->list[i] && !used[i] &&
+		    (!files->list[i]->learned_ns || files->list[i]->learned_ns < since_ns))
+			forget(files, i);
+	}
+	n = 2 * (files->n - files->n_free);
+	files->sweep_at = n > SWEEP_AT_LEAST ? n : SWEEP_AT_LEAST;
 }
 
 int files__get(struct files *files, uint32_t dev, uint64_t ino, uint32_t *out)
@@ -116,6 +157,7 @@ int files__learn(struct files *files, const struct ev_file *event)
 		row->index = index;
 		file = files->list[index];
 	}
+	file->learned_ns = event->h.time_ns;
 	if (!file->build_id_sz && event->build_id_sz) {
 		memcpy(file->build_id, event->build_id, event->build_id_sz);
 		file->build_id_sz = event->build_id_sz;

@@ -80,6 +80,8 @@ void site__gave_back(struct world *world, struct model_site *site, uint64_t byte
 /* What site__gave_back() was told was wrong. */
 void site__restored(struct world *world, struct model_site *site, uint64_t bytes, bool whole);
 
+/* Marks the files that sites map, in used[], by index. */
+void site_files__mark(const struct table *files, uint8_t *used);
 void site_files__init(struct table *files);
 /* Whether the new object e maps pages of a file that its site had mapped; marks it. -ENOMEM. */
 int site__maps_file(struct world *world, struct region_entry *e);

@@ -118,6 +118,25 @@ void stack_ids__fini(struct stack_ids *ids, struct stacks *stacks)
 	method_frames__fini(&ids->methods, &stacks->methods);
 }
 
+void stack__mark_files(const struct stack *stack, uint8_t *used)
+{
+	uint32_t i;
+
+	for (i = 0; stack && i < stack->n_frames; i++) {
+		if (stack->frames[i].file)
+			used[stack->frames[i].file->index] = 1;
+	}
+}
+
+void stack_ids__mark_files(const struct stack_ids *ids, uint8_t *used)
+{
+	const struct stack_row *row;
+	size_t cursor = 0;
+
+	while ((row = table__next(&ids->by_id, &cursor)))
+		stack__mark_files(&row->stack->stack, used);
+}
+
 const struct stack *stack_ids__find(const struct stack_ids *ids, uint64_t id)
 {
 	const struct stack_row *row = table__find(&ids->by_id, &id);

@@ -46,6 +46,10 @@ int stack_ids__define(struct stack_ids *ids, struct stacks *stacks, const struct
 /* Learns names of a frame, for the definitions that follow. Returns as above. */
 int stack_ids__name(struct stack_ids *ids, struct stacks *stacks, const struct ev_method *event);
 
+/* Marks the files on the stacks in used[], by index. */
+void stack_ids__mark_files(const struct stack_ids *ids, uint8_t *used);
+void stack__mark_files(const struct stack *stack, uint8_t *used);	/* accepts NULL */
+
 const struct stack *stack_ids__find(const struct stack_ids *ids, uint64_t id);	/* or NULL */
 /* The only stack, up to its site id, that begins like this; NULL: none, or several. */
 const struct stack *stack_ids__find_beginning(const struct stack_ids *ids, uint64_t hash);

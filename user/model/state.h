@@ -66,6 +66,9 @@ int process__apply_fork(struct world *world, const struct ev_fork *event);
 int process__apply_exec(struct world *world, const struct ev_exec *event);
 int process__apply_exit(struct world *world, const struct ev_exit *event);
 
+/* --- sweep.c: forgets files that nobody maps or names any more; 0 or -ENOMEM --- */
+int world__sweep_files(struct world *world);
+
 /* --- loss.c: what was lost, and what is resident --- */
 int loss__apply_total(struct world *world, const struct ev_loss *event);
 int loss__apply_named(struct world *world, const struct ev_lost *event);

@@ -12,7 +12,7 @@
  *   sites.c          sites and their keys; account.c: what they count
  *   stacks.c         what a stack id stands for
  *   loss.c           what was lost, and of whom; what is resident
- *   files.c, notes.c facts
+ *   files.c, notes.c facts; sweep.c: files that are over
  *
  * A process that no record has introduced is made on first sight, unless all the record says is
  * that something is over. Limits refuse: what does not fit is left out and counted, and its process
@@ -251,6 +251,8 @@ int world__apply(struct world *world, const struct ev_header *record)
 	if (record->time_ns > world->now_ns)
 		world->now_ns = record->time_ns;
 	r = apply(world, record);
+	if (!r && files__want_sweep(&world->files))
+		r = world__sweep_files(world);
 	if (r == -EBADMSG)
 		world->lost[EV_LOSS_BAD_RECORD]++;
 	else if (record->type < EV_TICK)
@@ -281,6 +283,11 @@ uint64_t world__lost(const struct world *world, enum ev_loss_cause cause)
 {
 	return (unsigned int)cause < EV_N_LOSSES ?
 		       world->reported_lost[cause] + world->lost[cause] : 0;
+}
+
+uint64_t world__evicted(const struct world *world)
+{
+	return world->files.n_forgotten;
 }
 
 uint64_t world__lost_unnamed(const struct world *world)

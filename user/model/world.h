@@ -38,13 +38,15 @@ enum kind {
 /* Births are dated in ticks of 100 ms since the world's first record. */
 #define WORLD_TICK_NS 100000000ull
 
-/* A file that somebody maps, by (device, inode). Lives as long as the world. */
+/* A file that somebody maps, by (device, inode). Lives as long as a region or a stack names it, and
+ * for two hours after its last EV_FILE. */
 struct file {
 	uint64_t ino;
 	uint32_t dev;		/* kernel encoding */
 	uint32_t index;		/* dense, from 0 */
 	uint32_t build_id_sz;	/* 0: none, or not known yet */
 	uint8_t build_id[EV_BUILD_ID_MAX];
+	uint64_t learned_ns;	/* time of its last EV_FILE; 0: none */
 	char *path;		/* as the first process that mapped it saw it; NULL: not known yet */
 };
 
@@ -186,6 +188,8 @@ uint64_t world__now_ns(const struct world *world);	/* of the newest record; 0 be
 uint32_t world__now_tick(const struct world *world);
 uint64_t world__n_events(const struct world *world);	/* kernel-side records applied */
 uint64_t world__lost(const struct world *world, enum ev_loss_cause cause);
+/* Files forgotten because nobody maps them any more. */
+uint64_t world__evicted(const struct world *world);
 /* Of EV_LOSS_RING_FULL, those of which no EV_LOST said whose they were. */
 uint64_t world__lost_unnamed(const struct world *world);
 uint64_t world__bytes_used(const struct world *world);	/* of the model's own memory, about */

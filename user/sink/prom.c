@@ -227,6 +227,10 @@ static void add_self(struct text *out, const struct report *report,
 	family(out, "resyncs_total", "counter", "Map files read again after a loss.");
 	text__add(out, "unfreed_resyncs_total ");
 	count(out, facts->resyncs);
+	family(out, "evictions_total", "counter",
+	       "Entries of own tables that went because a table was full.");
+	text__add(out, "unfreed_evictions_total ");
+	count(out, facts->evictions);
 	family(out, "self_cpu_seconds_total", "counter", "CPU time used by unfreed itself.");
 	text__add(out, "unfreed_self_cpu_seconds_total ");
 	real(out, facts->self_cpu_seconds);

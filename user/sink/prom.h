@@ -23,6 +23,7 @@ struct prom_facts {
 	double self_cpu_seconds;
 	uint64_t self_resident_bytes;
 	uint64_t resyncs;		/* map files read again, since the start */
+	uint64_t evictions;		/* entries of own tables that went for want of room */
 	const char *version;		/* borrowed */
 };
 

@@ -21,7 +21,8 @@
 #include "user/source/pairs.h"
 #include "user/source/probe_points.h"
 
-#define MAX_PROBED_FILES 4096	/* further ones are noted, not probed */
+#define MAX_PROBED_FILES 4096	/* then the one goes that nobody mapped for longest */
+#define MAX_KNOWN_FILES 65536	/* then all go that carry no probe: they are looked at again */
 
 struct file_key {
 	uint64_t ino;
@@ -34,12 +35,16 @@ struct file_entry {
 	struct bpf_link **links;	/* perf uprobes; NULL with a multi link */
 	size_t n_points;
 	int multi_fd;			/* > 0: a uprobe_multi link */
+	uint64_t used;			/* file_probes.clock when it was mapped last */
 };
 
 struct file_probes {
 	struct file_probes_opts opts;
 	struct table files;
-	size_t n_points, n_files;	/* a file's serial number is n_files when it is probed */
+	size_t n_points, n_files;	/* that are probed now */
+	uint64_t clock;			/* counts questions */
+	uint64_t n_evicted;
+	uint16_t serial;		/* of the file probed next */
 };
 
 int file_probes__new(struct file_probes **out, const struct file_probes_opts *opts)
@@ -77,11 +82,19 @@ struct file_probes *file_probes__free(struct file_probes *probes)
 	return NULL;
 }
 
-bool file_probes__knows(const struct file_probes *probes, uint32_t dev, uint64_t ino)
+bool file_probes__knows(struct file_probes *probes, uint32_t dev, uint64_t ino)
 {
 	struct file_key key = { .ino = ino, .dev = dev };
+	struct file_entry *entry = table__find(&probes->files, &key);
 
-	return table__find(&probes->files, &key) != NULL;
+	if (entry)
+		entry->used = ++probes->clock;
+	return entry;
+}
+
+uint64_t file_probes__n_evicted(const struct file_probes *probes)
+{
+	return probes->n_evicted;
 }
 
 size_t file_probes__n_points(const struct file_probes *probes)
@@ -108,7 +121,7 @@ static uint64_t cookie_of(const struct file_probes *probes, const struct probe_p
 		.pair = symbol->pair,
 		.is_close = symbol->role == PAIR_CLOSE,
 		.handle_arg = point->handle_arg,
-		.file = (uint16_t)probes->n_files,
+		.file = probes->serial,
 	};
 	uint64_t raw;
 
@@ -178,10 +191,6 @@ static int probe_file(struct file_probes *probes, struct file_entry *entry, int 
 		note(probes, path, found->notes[i]);
 	if (!found->n)
 		return 0;
-	if (probes->n_files >= MAX_PROBED_FILES) {
-		note(probes, path, "it is not probed: the limit of probed files is reached");
-		return 0;
-	}
 	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
 	r = probes->opts.multi ? attach_multi(probes, entry, fd_path, found) :
 				 attach_each(probes, entry, fd_path, found);
@@ -198,7 +207,44 @@ static int probe_file(struct file_probes *probes, struct file_entry *entry, int 
 	log_debug(probes->opts.log, "%s: %zu probes", path, entry->n_points);
 	probes->n_points += entry->n_points;
 	probes->n_files++;
+	probes->serial++;
 	return (int)entry->n_points;
+}
+
+static void evict(struct file_probes *probes, const struct file_key *key)
+{
+	struct file_entry *entry = table__find(&probes->files, key);
+
+	if (entry->n_points) {
+		probes->n_points -= entry->n_points;
+		probes->n_files--;
+		detach(entry);
+	}
+	table__remove(&probes->files, key);
+	probes->n_evicted++;
+}
+
+/* Months bring many files, most of them of containers and packages that are gone. */
+static void make_room(struct file_probes *probes)
+{
+	const struct file_entry *entry, *oldest = NULL;
+	struct file_key keys[256];
+	size_t cursor = 0, n = 0;
+
+	if (probes->n_files >= MAX_PROBED_FILES) {
+		while ((entry = table__next(&probes->files, &cursor)))
+			if (entry->n_points && (!oldest || entry->used < oldest->used))
+				oldest = entry;
+		keys[0] = oldest->key;
+		evict(probes, &keys[0]);
+	}
+	while (probes->files.n >= MAX_KNOWN_FILES) {
+		for (cursor = n = 0; n < 256 && (entry = table__next(&probes->files, &cursor));)
+			if (!entry->n_points)
+				keys[n++] = entry->key;
+		while (n)
+			evict(probes, &keys[--n]);
+	}
 }
 
 int file_probes__add(struct file_probes *probes, uint32_t dev, uint64_t ino, int fd,
@@ -210,9 +256,11 @@ int file_probes__add(struct file_probes *probes, uint32_t dev, uint64_t ino, int
 	bool is_new;
 	int r;
 
+	make_room(probes);
 	entry = table__insert(&probes->files, &key, &is_new);
 	if (!entry)
 		return -ENOMEM;
+	entry->used = ++probes->clock;
 	if (!is_new)
 		return (int)entry->n_points;
 	r = probe_points__find(fd, &found);

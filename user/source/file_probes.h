@@ -29,7 +29,7 @@ int file_probes__new(struct file_probes **out, const struct file_probes_opts *op
 struct file_probes *file_probes__free(struct file_probes *probes);
 
 /* Whether the file was looked at before: then there is nothing to open it for. */
-bool file_probes__knows(const struct file_probes *probes, uint32_t dev, uint64_t ino);
+bool file_probes__knows(struct file_probes *probes, uint32_t dev, uint64_t ino);
 
 /*
  * Looks at a file and probes what it finds. `fd` stays the caller's; `path` is for messages.
@@ -39,6 +39,8 @@ bool file_probes__knows(const struct file_probes *probes, uint32_t dev, uint64_t
 int file_probes__add(struct file_probes *probes, uint32_t dev, uint64_t ino, int fd,
 		     const char *path);
 
+/* Files forgotten for want of room. */
+uint64_t file_probes__n_evicted(const struct file_probes *probes);
 size_t file_probes__n_points(const struct file_probes *probes);
 size_t file_probes__n_files(const struct file_probes *probes);	/* that carry a probe */
 

@@ -71,6 +71,19 @@ static void note_file(void *ctx, const char *path, const char *sentence)
 	live_note(ctx, 0, "%s: %s", *path ? path : "a mapped file", sentence);
 }
 
+void live_bound(struct live *live, struct table *table, size_t max)
+{
+	if (table->n < max)
+		return;
+	live->n_evicted += table->n;
+	table__clear(table);
+}
+
+uint64_t live__n_evicted(const struct live *live)
+{
+	return live->n_evicted + file_probes__n_evicted(live->probes);
+}
+
 /* --- what the loop calls ------------------------------------------------------------------------ */
 
 static int on_ring(void *ctx, int fd, uint32_t events)
@@ -326,7 +339,7 @@ int live__new(struct live **out, const struct live_opts *opts)
 	live->opts = *opts;
 	live->self_tgid = (uint32_t)getpid();
 	table__init(&live->processes, 8, sizeof(struct process_slot));
-	table__init(&live->announced, 16, 16);
+	table__init(&live->announced, 16, LIVE_ANNOUNCED_SZ);
 	table__init(&live->exes, 16, 16);
 	table__init(&live->known_stacks, 8, 16);
 	table__init(&live->answers, 8, 24);

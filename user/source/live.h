@@ -86,6 +86,9 @@ struct live_range {
 int live__resident(struct live *live, uint32_t tgid, const struct live_range *ranges, size_t n,
 		   uint64_t *bytes_left);
 
+/* Entries of own tables that went for want of room, since the start. */
+uint64_t live__n_evicted(const struct live *live);
+
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);
 

@@ -17,8 +17,12 @@ int live__drain(struct live *live)
 	int r;
 
 	for (int i = 0; i < DRAIN_PASSES; i++) {
-		live->batch_deadline_ns = clock_monotonic_ns() + 50000000ull;
+		uint64_t begun = clock_monotonic_ns();
+
+		live->batch_deadline_ns = begun + 50000000ull;
 		r = ring_buffer__consume(live->ring);
+		if (r >= 0)
+			live->drained_ns = begun;
 		if (live->stop)
 			return live->stop;
 		if (r != -EAGAIN)
@@ -55,6 +59,8 @@ int live__settle(struct live *live)
 
 		again = false;
 		r = live__drain(live);
+		if (!r)
+			r = live_heal_all(live);
 		while (!r && (slot = table__next(&live->processes, &cursor))) {
 			if (!slot->process->heal_due_ns)
 				continue;

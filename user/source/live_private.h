@@ -18,6 +18,7 @@
 #include "user/unwind/unwind.h"
 
 #define LIVE_MAX_GONE 64
+#define LIVE_ANNOUNCED_SZ 24	/* struct announced_file */
 
 /* What tells a frame of a runtime's code from all others of its process. */
 struct named_frame {
@@ -107,6 +108,10 @@ void live_emit(struct live *live, const struct ev_header *h);
 void live_header(struct ev_header *h, uint16_t type, uint32_t size, uint32_t tgid);
 void live_note(struct live *live, uint32_t tgid, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* A table that is no more than a memory of what was done starts over once it holds `max` entries:
+ * the price is to do it again. To be called before an insertion. */
+void live_bound(struct live *live, struct table *table, size_t max);
 
 void live_set_target(struct live *live, uint32_t tgid, uint32_t flags);	/* enum target_flag */
 

@@ -218,13 +218,13 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 	r = read_maps(live, p, &ev);
 	p->seeded = true;
 	p->heal_due_ns = 0;
-	if (live->drained_ns > p->lost_ns)	/* else something lost may lie behind this */
-		p->lost_ns = p->first_lost_ns = 0;
 	if (r) {	/* half a reading says nothing about what it did not name: no SEED_END */
 		if (r == -ESRCH)
 			return LIVE_GONE;
 		return r == -EACCES || r == -EPERM ? LIVE_NOT_PERMITTED : r;
 	}
+	if (live->drained_ns > p->lost_ns)	/* else something lost may lie behind this */
+		p->lost_ns = p->first_lost_ns = 0;
 	if (reason == EV_SEED_HEAL && !p->attaching)
 		live->trust.healed++;
 	p->attaching = false;
@@ -271,6 +271,8 @@ uint64_t live_mapping_len(struct live *live, struct watched *p, uint64_t addr)
 	return span[1];
 }
 
+#define MAX_EXES 16384		/* when full it starts over */
+
 struct announced_exe {
 	uint64_t ino;
 	uint32_t dev;
@@ -289,6 +291,7 @@ void live_look_at_exe(struct live *live, struct watched *p)
 		return;
 	key.ino = st.st_ino;
 	key.dev = (uint32_t)st.st_dev;
+	live_bound(live, &live->exes, MAX_EXES);
 	if (table__insert(&live->exes, &key, &is_new) && is_new)
 		live_seed(live, p, EV_SEED_EXEC);
 }

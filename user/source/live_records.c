@@ -65,8 +65,7 @@ static bool is_same_call(struct live *live, const struct ev_handle *ev)
 	struct last_call *last;
 	bool same;
 
-	if (live->last_calls.n >= MAX_LAST_CALLS)
-		table__clear(&live->last_calls);
+	live_bound(live, &live->last_calls, MAX_LAST_CALLS);
 	last = table__insert(&live->last_calls, &key, NULL);
 	if (!last)
 		return false;

@@ -18,7 +18,11 @@
 #include "user/symbol/symbol.h"
 #include "user/wire/decode.h"
 
-#define MAX_KNOWN_STACKS 200000		/* 17 bytes each; when full it starts over */
+/* Tables that start over when they are full. */
+#define MAX_KNOWN_STACKS 200000
+#define MAX_ANNOUNCED 16384
+#define MAX_ANSWERS 4096		/* threads whose question was answered and whose event is awaited */
+#define ANNOUNCE_AGAIN_NS 3600000000000ull
 #define MAPS_AGAIN_NS 20000000ull	/* a map file is read again for a pc at most this often */
 
 struct known_stack {
@@ -36,7 +40,9 @@ struct announced_file {
 	uint64_t ino;
 	uint32_t dev;
 	uint32_t pad;
+	uint64_t time_ns;
 };
+_Static_assert(sizeof(struct announced_file) == LIVE_ANNOUNCED_SZ, "as live.c makes the table");
 
 /* --- what the unwinder asks of us ------------------------------------------------------------ */
 
@@ -183,7 +189,8 @@ void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint6
 
 /* --- files on stacks ------------------------------------------------------------------------- */
 
-/* Writes EV_FILE and hands the file to the symbolizer, once per file. */
+/* Writes EV_FILE and hands the file to the symbolizer, once an hour per file: the model forgets what
+ * nobody maps and what it has not heard of for two. */
 static int announce_file(struct live *live, uint32_t tgid, const struct unwind_map *map)
 {
 	struct announced_file key = { .ino = map->ino, .dev = map->dev };
@@ -192,12 +199,17 @@ static int announce_file(struct live *live, uint32_t tgid, const struct unwind_m
 	char path[PATH_MAX];
 	size_t id_sz, sz;
 	bool is_new;
+	struct announced_file *announced;
+	uint64_t now = clock_monotonic_ns();
 	int fd, r;
 
-	if (!table__insert(&live->announced, &key, &is_new))
+	live_bound(live, &live->announced, MAX_ANNOUNCED);
+	announced = table__insert(&live->announced, &key, &is_new);
+	if (!announced)
 		return -ENOMEM;
-	if (!is_new)
+	if (!is_new && now - announced->time_ns < ANNOUNCE_AGAIN_NS)
 		return 0;
+	announced->time_ns = now;
 	fd = open_file(live, tgid, map);
 	if (fd < 0) {
 		table__remove(&live->announced, &key);	/* another process may show it */
@@ -258,8 +270,7 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 		r = name_frames(live, definition);
 	if (r)
 		return r;
-	if (live->known_stacks.n >= MAX_KNOWN_STACKS)
-		table__clear(&live->known_stacks);
+	live_bound(live, &live->known_stacks, MAX_KNOWN_STACKS);
 	known = table__insert(&live->known_stacks, &definition->id, NULL);
 	if (!known)
 		return -ENOMEM;
@@ -281,6 +292,7 @@ int live_on_miss(struct live *live, const struct ev_miss *miss)
 	r = unwinder__answer(live->unwinder, miss, learn, live, definition);
 	if (r)
 		return r;
+	live_bound(live, &live->answers, MAX_ANSWERS);
 	answer = table__insert(&live->answers, key, NULL);
 	if (!answer)
 		return -ENOMEM;
