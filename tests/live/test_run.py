@@ -94,7 +94,7 @@ def plain(command):
 
 
 def test_the_command_inherits_what_it_would_without(lab):
-    for command in (["grep", "-E", "^(Sig|Shd|Cap|NoNewPrivs|Seccomp:|Groups)", "/proc/self/status"],
+    for command in (["grep", "-E", "^(Sig[BIC]|Cap|NoNewPrivs|Seccomp:|Groups)", "/proc/self/status"],
                     ["sh", "-c", "ulimit -a; umask; pwd"],
                     ["cat", "/proc/self/oom_score_adj"],
                     ["readlink", "/proc/self/ns/mnt", "/proc/self/ns/pid"]):
