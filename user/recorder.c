@@ -4,7 +4,7 @@
  * after the last frame the block becomes the next frame, and a killed recorder has lost no more.
  *
  * With a limit there are two generations of half the size: when FILE is full it becomes FILE.1, in
- * place of the former FILE.1, and a new FILE begins with a snapshot of the state (user/snapshot.h).
+ * place of the former FILE.1, and a new FILE begins with a snapshot of the state (user/model/snapshot.h).
  * Each can be read by itself. At the end what is in FILE, without its snapshot, is put behind FILE.1,
  * which becomes FILE. A generation ends at a tick, where no reading of a map file is half told.
  */
@@ -19,7 +19,7 @@
 
 #include "user/base/error.h"
 #include "user/base/text.h"
-#include "user/snapshot.h"
+#include "user/model/snapshot.h"
 #include "user/wire/decode.h"
 
 #define FLUSH_NS 500000000ull

@@ -5,7 +5,7 @@
  * takes its records along when the next snapshot is written, not before: until then they only lie
  * there.
  */
-#include "user/snapshot.h"
+#include "user/model/snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -130,10 +130,13 @@ int snapshot__keep(struct snapshot *snapshot, const struct ev_header *record)
 	return 0;
 }
 
+/* What is the system's comes first: a count of losses must find no process that it could harm. */
 static int compare_order(const void *a, const void *b)
 {
 	const struct kept *x = *(const struct kept *const *)a, *y = *(const struct kept *const *)b;
 
+	if (!x->key.tgid != !y->key.tgid)
+		return x->key.tgid ? 1 : -1;
 	return x->order > y->order ? 1 : x->order < y->order ? -1 : 0;
 }
 
@@ -223,6 +226,19 @@ static int write_process(struct writing *writing, const struct process *p)
 	return writing->emit(writing->ctx, &memory.h);
 }
 
+/* Losses up to here are nobody's that follows: the regions of those who lost were read since, or are
+ * in doubt again with the next loss, and their handles are not told. */
+static int write_lost(struct writing *writing, const struct ev_loss *loss)
+{
+	const struct ev_lost ev = {
+		.h = { .time_ns = loss->h.time_ns, .type = EV_LOST, .size = sizeof(ev) },
+		.n = loss->count[EV_LOSS_RING_FULL],
+		.type = EV_MUNMAP,
+	};
+
+	return ev.n ? writing->emit(writing->ctx, &ev.h) : 0;
+}
+
 /* The kept records, of stacks or of all else. */
 static int write_kept(struct writing *writing, struct kept **list, size_t n, bool stacks)
 {
@@ -234,6 +250,8 @@ static int write_kept(struct writing *writing, struct kept **list, size_t n, boo
 			continue;
 		record->time_ns = world__now_ns(writing->world);
 		r = writing->emit(writing->ctx, record);
+		if (!r && record->type == EV_LOSS)
+			r = write_lost(writing, (const struct ev_loss *)record);
 		if (r)
 			return r;
 	}

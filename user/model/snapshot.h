@@ -4,8 +4,8 @@
  * without what came before. What was held already is then `before attach`, as if watching had begun
  * there: known in size, unknown in origin.
  */
-#ifndef UNFREED_SNAPSHOT_H
-#define UNFREED_SNAPSHOT_H
+#ifndef UNFREED_MODEL_SNAPSHOT_H
+#define UNFREED_MODEL_SNAPSHOT_H
 
 #include "user/model/world.h"
 
@@ -22,4 +22,4 @@ int snapshot__keep(struct snapshot *snapshot, const struct ev_header *record);
 int snapshot__write(struct snapshot *snapshot, const struct world *world,
 		    int (*emit)(void *ctx, const struct ev_header *record), void *ctx);
 
-#endif /* UNFREED_SNAPSHOT_H */
+#endif /* UNFREED_MODEL_SNAPSHOT_H */
