@@ -8,8 +8,6 @@
  */
 #include "user/source/live_private.h"
 
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
