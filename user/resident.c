@@ -2,9 +2,9 @@
 /*
  * Which sites are worth a look at their pages: of each process the worst SITES_MAX, by verdict and
  * then by what they hold. All looks of one report together take at most BYTES_MAX of address space
- * (of the service, which reports again and again, BYTES_MAX_SERVICE) in RANGES_MAX regions: 4 GiB of
- * touched memory are a million pages, some 10 ms. A site whose look was cut short says so
- * (ev_resident.looked_at).
+ * (of the service, which reports again and again, BYTES_MAX_SERVICE) in RANGES_MAX regions: a GiB of
+ * touched pages takes 4 ms (19 ms by the pagemap), what nobody touched next to nothing. A site whose
+ * look was cut short says so (ev_resident.looked_at).
  */
 #include "user/resident.h"
 

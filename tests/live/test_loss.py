@@ -2,9 +2,10 @@
 """Losses: counted by cause, told of whom, healed from the map file, and no leak of their making."""
 
 import signal
+import subprocess
 import time
 
-from harness import map_bytes
+from harness import PROGRAMS, map_bytes
 
 OWN = ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]", "[uprobes]")
 SMALL_RING = ("--ring-size", "64K")
@@ -118,6 +119,30 @@ def test_lost_exits_are_noticed(lab):
     result = watcher.result()	# it ends by itself: nobody is left
     assert result.lost()["ring-full"] > 1000
     assert result.report is not None
+
+
+def test_a_lost_exec_is_noticed(lab):
+    """The shell becomes another program while nobody reads the ring."""
+    script = 'read line; "$0" --threads 4 --seconds 1 </dev/null >/dev/null & sleep 0.3; exec "$1" 60'
+    sleeper = subprocess.Popen(["sh", "-c", script, PROGRAMS / "storm", "sleep"],
+                               stdin=subprocess.PIPE)
+    try:
+        watcher = lab.attach(sleeper, options=SMALL_RING)
+        watcher.process.send_signal(signal.SIGSTOP)
+        sleeper.stdin.write(b"\n")
+        sleeper.stdin.flush()
+        time.sleep(1.5)
+        watcher.process.send_signal(signal.SIGCONT)
+        time.sleep(3)
+        kernel = kernel_bytes(sleeper.pid)
+        result = watcher.stop()
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert result.lost()["ring-full"] > 1000
+    process = result.process(sleeper.pid)
+    assert_exact(process, sleeper.pid, kernel)
+    assert process["comm"] == "sleep"
 
 
 def test_verify_is_exact_after_the_storm(lab):
