@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import contract
-from harness import PROGRAMS, UNFREED
+from harness import PROGRAMS, UNFREED, wait_for
 from test_bad_input import NOBODY, fails
 
 FAILED, USAGE, LEAK = 1, 2, 3
@@ -129,6 +129,26 @@ def test_killed_recorder(lab, shelf):
     assert kind["opened"] > 1250, "two of three seconds at least"
     names = [f["function"] for s in process["sites"] for f in s["stack"]]
     assert "open_message_set" in names, "found by path and build-id where the files are there"
+    program.kill()
+
+
+def test_killed_between_generations(lab, shelf):
+    """Both files are captures by themselves."""
+    program = lab.c("leaky", "--close", "--rate", 20000, "--seconds", 30)
+    capture, older = shelf / "it.capture", shelf / "it.capture.1"
+    watcher = lab.watcher("record", "-o", capture, "--max-size", "1M", program.pid)
+    watcher.wait_until_watching()
+    program.go()
+    wait_for(older.exists, "a second generation")
+    time.sleep(1.5)
+    watcher.process.kill()
+    watcher.process.wait()
+    for path in (older, capture):
+        replay = contract.load(report(path, "--salvage", "-f", "json", status=FAILED).stdout)
+        [process] = replay["processes"]
+        [kind] = [k for k in process["kinds"] if k["kind"] == "zlib-inflate"]
+        assert kind["opened"] > 0 and abs(kind["opened"] - kind["closed"]) < 5
+        assert process["comm"] == "leaky"
     program.kill()
 
 
