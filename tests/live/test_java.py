@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-"""Every JDK of the machine, with no flag: the count and the native frames."""
+"""Every JDK of the machine, with no flag: the count, and stacks through Java to the thread's start."""
 
 import glob
 import os
@@ -18,8 +18,8 @@ def jdk_name(java):
     return java.split("/")[4]
 
 
-def streams(lab, java, *argv):
-    return lab.program(java, "-Xmx256m", "-cp", PROGRAMS / "java", "Streams", *argv)
+def streams(lab, java, *argv, options=("-Xmx256m",)):
+    return lab.program(java, *options, "-cp", PROGRAMS / "java", "Streams", *argv)
 
 
 @pytest.mark.parametrize("way", KINDS)
@@ -58,3 +58,63 @@ def test_closed_by_the_collector(lab, java):
     assert kind["opened"] == counts["opened"]
     assert kind["closed"] > 0
     assert kind["closed_by_collector"] == kind["closed"]
+
+
+# What the virtual machine is told, and what the program is told.
+MODES = {
+    "serial": (["-XX:+UseSerialGC"], []),
+    "g1": (["-XX:+UseG1GC"], []),
+    "zgc": (["-XX:+UseZGC"], []),
+    "interpreted": (["-Xint"], []),
+    "c2-only": (["-XX:-TieredCompilation"], []),
+    "compact-headers": (["-XX:+UnlockExperimentalVMOptions", "-XX:+UseCompactObjectHeaders"], []),
+    "virtual-thread": ([], ["--virtual"]),
+}
+SINCE_25 = ("virtual-thread", "compact-headers")
+PATH = ["java.util.zip.Inflater.init", "java.util.zip.Inflater.<init>",
+        "java.util.zip.GZIPInputStream.<init>", "Streams.openIterator", "Streams.recoverSegment",
+        "Streams.step", "Streams.run"]
+JAVA_KINDS = ("java", "java-inlined", "java-interpreted")
+
+
+def is_java(site):
+    return any(frame["kind"] in JAVA_KINDS for frame in site["stack"])
+
+
+def reaches_the_start(site):
+    """Through main or run, and out again on the other side."""
+    names = function_names(site)
+    java = [f["function"] for f in site["stack"] if f["kind"] in JAVA_KINDS]
+    return java and java[-1].rpartition(".")[2] in ("main", "run") and names[-1] in (
+        "clone3", "__clone3", "start_thread", "__clone")
+
+
+def in_order(wanted, names):
+    rest = iter(names)
+    return all(name in rest for name in wanted)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("java", JDKS, ids=jdk_name)
+def test_stacks(lab, java, mode, show):
+    if mode in SINCE_25 and "25" not in jdk_name(java):
+        pytest.skip("not in this JDK")
+    options, argv = MODES[mode]
+    counts, result = lab.observe(streams(lab, java, "--count", 900, *argv,
+                                         options=["-Xmx256m", *options]))
+    sites = result.sites(counts["pid"], "zlib-inflate")
+    opened = result.kind(counts["pid"], "zlib-inflate")["opened"]
+    good = [s for s in sites if reaches_the_start(s) and in_order(PATH, function_names(s))]
+    share = sum(s["opened"] for s in good) / opened
+    anon = [s for s in result.sites(counts["pid"], "anon") if is_java(s)]
+    taken = sum(s["opened"] for s in anon)
+    named = sum(s["opened"] for s in anon if reaches_the_start(s))
+    trust = result.report["trust"]
+    show(f"{share:.1%} of {opened} streams and {named} of {taken} mappings told to the start;"
+         f" {len(good)} site; {trust['stacks_complete']} of {trust['stacks']} stacks complete")
+    assert opened >= counts["opened"]
+    assert share >= 0.99
+    assert len(good) == 1, [function_names(s) for s in good]  # one cause, however it is compiled
+    assert not taken or named / taken >= 0.99
+    frame = next(f for f in good[0]["stack"] if f["function"] == "Streams.openIterator")
+    assert frame["file"] == "Streams.java" and frame["line"] > 0

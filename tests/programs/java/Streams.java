@@ -19,6 +19,7 @@ import java.util.zip.GZIPOutputStream;
  *          dropped    a Deflater not even kept: its Cleaner ends it at some collection
  *   --count N --rate R   how many, how many per second
  *   --close           the twin that closes each one
+ *   --virtual         on a virtual thread (Java 21)
  *   --wait, --hold    as in program.h
  * </pre>
  */
@@ -99,6 +100,23 @@ public final class Streams {
         }
     }
 
+    /** By reflection: the class files are Java 11's. */
+    private void runVirtually(String kind, long count, long rate) throws Exception {
+        Exception[] trouble = new Exception[1];
+        Thread thread = (Thread) Thread.class.getMethod("startVirtualThread", Runnable.class)
+            .invoke(null, (Runnable) () -> {
+                try {
+                    run(kind, count, rate);
+                } catch (Exception e) {
+                    trouble[0] = e;
+                }
+            });
+        thread.join();
+        if (trouble[0] != null) {
+            throw trouble[0];
+        }
+    }
+
     public static void main(String[] args) throws Exception {
         String kind = "gzip";
         long count = 1000;
@@ -106,12 +124,14 @@ public final class Streams {
         boolean closes = false;
         boolean waits = false;
         boolean holds = false;
+        boolean virtual = false;
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
                 case "--kind": kind = args[++i]; break;
                 case "--count": count = Long.parseLong(args[++i]); break;
                 case "--rate": rate = Long.parseLong(args[++i]); break;
                 case "--close": closes = true; break;
+                case "--virtual": virtual = true; break;
                 case "--wait": waits = true; break;
                 case "--hold": holds = true; break;
                 default: throw new IllegalArgumentException(args[i]);
@@ -126,7 +146,11 @@ public final class Streams {
         if (waits) {
             waitForLine();
         }
-        streams.run(kind, count, rate);
+        if (virtual) {
+            streams.runVirtually(kind, count, rate);
+        } else {
+            streams.run(kind, count, rate);
+        }
         if (kind.equals("dropped") && !closes) {
             System.gc();
             Thread.sleep(500);
