@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BUDGET (16u << 20)	/* bytes read for one question; the tables take some 2 MB */
-
 struct jvm_row {
 	uint32_t tgid;
 	uint32_t pad;
@@ -58,19 +56,19 @@ void jvms__code_changed(struct jvms *jvms, uint32_t tgid, uint64_t start, uint64
 		jvms__forget(jvms, tgid);
 }
 
-struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid)
+struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid, uint64_t budget)
 {
 	return (struct remote){
 		.ops = jvms->ops,
 		.ops_ctx = jvms->ops_ctx,
 		.tgid = tgid,
-		.budget = BUDGET,
+		.budget = budget,
 	};
 }
 
 static void look_at(const struct jvms *jvms, struct jvm *jvm)
 {
-	struct remote remote = jvms__remote(jvms, jvm->tgid);
+	struct remote remote = jvms__remote(jvms, jvm->tgid, HOTSPOT_TABLES_BUDGET);
 	struct unwind_map map;
 
 	jvm->state = JVM_NONE;

@@ -111,7 +111,9 @@ void jvms__code_changed(struct jvms *jvms, uint32_t tgid, uint64_t start, uint64
 int jvms__get(struct jvms *jvms, uint32_t tgid, struct jvm **out);
 struct jvm *jvms__find(const struct jvms *jvms, uint32_t tgid);	/* NULL: not looked at yet */
 
-struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid);
+#define HOTSPOT_TABLES_BUDGET (16u << 20)	/* bytes; real ones take some 2 MB */
+#define HOTSPOT_BUDGET (4u << 20)		/* for a rule, or the names of a frame */
+struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid, uint64_t budget);
 
 /* A field of the object at `at`: a pointer; a number. False leaves 0. */
 bool jvm__pointer(const struct jvm *jvm, struct remote *remote, uint64_t at,

@@ -17,7 +17,7 @@
 
 bool hotspot_unsigned5(const struct jvm *jvm, const uint8_t **p, const uint8_t *end, uint32_t *out)
 {
-	/* Since 20 (8292758) no byte of a number is 0: each is one more. */
+	/* Bytes below 192 end a number. Since 20 none is 0: each stands for one less. */
 	uint32_t excluded = jvm->tables.version >= 20, value = 0, byte;
 
 	for (unsigned int i = 0; i < 5; i++) {
@@ -25,7 +25,7 @@ bool hotspot_unsigned5(const struct jvm *jvm, const uint8_t **p, const uint8_t *
 			return false;
 		byte = *(*p)++;
 		value += (byte - excluded) << (6 * i);
-		if (byte < 192 + excluded)
+		if (byte < 192)
 			break;
 	}
 	*out = value;

@@ -41,7 +41,7 @@ static void make_compiled_rule(const struct jvm *jvm, struct remote *remote,
 
 static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *out)
 {
-	struct remote remote = jvms__remote(place->jvms, place->tgid);
+	struct remote remote = jvms__remote(place->jvms, place->tgid, HOTSPOT_BUDGET);
 	struct code_blob blob;
 	struct jvm *jvm;
 	int r;

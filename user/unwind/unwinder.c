@@ -240,7 +240,7 @@ void unwinder__code_changed(struct unwinder *unwinder, uint32_t tgid, uint64_t s
 size_t unwinder__name(struct unwinder *unwinder, uint32_t tgid, const struct ev_frame *frame,
 		      struct unwind_name *out, size_t max)
 {
-	struct remote remote = jvms__remote(&unwinder->jvms, tgid);
+	struct remote remote = jvms__remote(&unwinder->jvms, tgid, HOTSPOT_BUDGET);
 	struct jvm *jvm = jvms__find(&unwinder->jvms, tgid);
 
 	return jvm && jvm->state == JVM_READY ? jvm__name_frame(jvm, &remote, frame, out, max) : 0;
