@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* The one definition of what maps.bpf.h declares. */
-#include "bpf/maps.bpf.h"
+#include "bpf/order.bpf.h"
 
 struct ring_map ring SEC(".maps");
 struct targets_map targets SEC(".maps");
@@ -8,6 +8,7 @@ struct rules_map rules SEC(".maps");
 struct known_stacks_map known_stacks SEC(".maps");
 struct asked_map asked SEC(".maps");
 struct lost_map lost SEC(".maps");
+struct lock_times_map lock_times SEC(".maps");
 
 const volatile struct bpf_config config = {};
 

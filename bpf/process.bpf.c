@@ -3,7 +3,7 @@
  * Lives of processes: fork, exec, exit. Raw tracepoints, so that both tasks of a fork can be looked
  * at: a child is watched as its parent is before it runs its first instruction.
  */
-#include "bpf/emit.bpf.h"
+#include "bpf/order.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -46,6 +46,8 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	ev->child_tgid = child_tgid;
 	ev->child_start_ns = BPF_CORE_READ(child, start_boottime);
 	ev->shares_vm = BPF_CORE_READ(parent, mm) == BPF_CORE_READ(child, mm);
+	if (!ev->shares_vm)
+		set_order(&ev->h, false);	/* of the copy */
 	submit_record_now(ev);
 	return 0;
 }

@@ -7,6 +7,7 @@
  * user registers still hold the arguments, so there is no map of calls in flight that could fill up.
  * The stack is taken at the return as well: a thread inside a system call has not moved.
  */
+#include "bpf/order.bpf.h"
 #include "bpf/stack.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -110,6 +111,7 @@ int exit_mmap(struct trace_event_raw_sys_exit *ctx)
 	ev = reserve_record(ev_mmap, EV_MMAP, c.pid_tgid);
 	if (!ev)
 		return 0;
+	set_order(&ev->h, false);
 	ev->h.flags = flags;
 	ev->stack = stack;
 	ev->addr = ret;
@@ -140,6 +142,7 @@ static __always_inline void emit_range(const struct caller *c, __u16 type, __u16
 	ev->h.flags = flags;
 	ev->addr = addr;
 	ev->len = len;
+	set_order(&ev->h, true);
 	submit_record(ev);
 }
 
@@ -148,20 +151,35 @@ int enter_munmap(struct trace_event_raw_sys_enter *ctx)
 {
 	struct caller c = current_caller();
 
-	if (c.flags)
+	if (c.flags && !config.ordered)
 		emit_range(&c, EV_MUNMAP, 0, ctx->args[0], page_up(ctx->args[1]));
+	return 0;
+}
+
+/* The return of a munmap or shmdt that was told at its entry, or is told only now. */
+static __always_inline int released(__u16 type, long ret)
+{
+	struct pt_regs *regs;
+	struct caller c;
+
+	if (!ret == !config.ordered)
+		return 0;
+	c = current_caller();
+	if (!c.flags)
+		return 0;
+	if (ret)
+		return emit_undo(&c, type, ret);
+	regs = user_regs();
+	emit_range(&c, type, 0, regs->di, type == EV_MUNMAP ? page_up(regs->si) : 0);
 	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_munmap")
 int exit_munmap(struct trace_event_raw_sys_exit *ctx)
 {
-	struct caller c;
+	long ret = ctx->ret;
 
-	if (!ctx->ret)
-		return 0;
-	c = current_caller();
-	return c.flags ? emit_undo(&c, EV_MUNMAP, ctx->ret) : 0;
+	return released(EV_MUNMAP, ret);
 }
 
 static __always_inline void emit_mremap(const struct caller *c, __u16 type, __u64 stack,
@@ -179,6 +197,8 @@ static __always_inline void emit_mremap(const struct caller *c, __u16 type, __u6
 	ev->flags = regs->r10;
 	ev->ret = ret;
 	ev->pad = 0;
+	if (type == EV_MREMAP_END)
+		set_order(&ev->h, false);
 	submit_record(ev);
 }
 
@@ -188,7 +208,7 @@ int enter_mremap(struct trace_event_raw_sys_enter *ctx)
 	struct caller c = current_caller();
 	struct pt_regs *regs;
 
-	if (!c.flags)
+	if (!c.flags || config.ordered)
 		return 0;
 	regs = user_regs();
 	emit_mremap(&c, EV_MREMAP_BEGIN, 0, 0, regs, regs->r8);
@@ -235,6 +255,7 @@ static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
 	ev = reserve_record(ev_mprotect, EV_MPROTECT, c.pid_tgid);
 	if (!ev)
 		return 0;
+	set_order(&ev->h, false);
 	ev->h.flags = flags | (ret ? EV_F_TO_HOLE : 0);
 	ev->stack = stack;
 	ev->addr = regs->di;
@@ -265,7 +286,7 @@ int enter_brk(struct trace_event_raw_sys_enter *ctx)
 	struct task_struct *task;
 	__u64 now, wanted;
 
-	if (!c.flags || !ctx->args[0])
+	if (!c.flags || !ctx->args[0] || config.ordered)
 		return 0;
 	task = (void *)bpf_get_current_task();
 	now = page_up(BPF_CORE_READ(task, mm, brk));
@@ -291,7 +312,7 @@ int exit_brk(struct trace_event_raw_sys_exit *ctx)
 	regs = user_regs();
 	task = (void *)bpf_get_current_task();
 	if (!regs->di || (__u64)ret != regs->di) {	/* a question, or refused: nothing moved */
-		if (page_up(regs->di) < page_up(ret) && page_up(regs->di) >= BPF_CORE_READ(task, mm, start_brk))
+		if (!config.ordered && page_up(regs->di) < page_up(ret) && page_up(regs->di) >= BPF_CORE_READ(task, mm, start_brk))
 			emit_undo(&c, EV_MUNMAP, -ENOMEM);
 		return 0;
 	}
@@ -299,6 +320,7 @@ int exit_brk(struct trace_event_raw_sys_exit *ctx)
 	ev = reserve_record(ev_brk, EV_BRK, c.pid_tgid);
 	if (!ev)
 		return 0;
+	set_order(&ev->h, true);
 	ev->h.flags = flags;
 	ev->stack = stack;
 	ev->start = BPF_CORE_READ(task, mm, start_brk);
@@ -332,6 +354,7 @@ int exit_shmat(struct trace_event_raw_sys_exit *ctx)
 	ev = reserve_record(ev_shmat, EV_SHMAT, c.pid_tgid);
 	if (!ev)
 		return 0;
+	set_order(&ev->h, false);
 	ev->h.flags = flags;
 	ev->stack = stack;
 	ev->addr = ret;
@@ -378,6 +401,7 @@ int exit_remap_file_pages(struct trace_event_raw_sys_exit *ctx)
 	ev = reserve_record(ev_mmap, EV_MMAP, c.pid_tgid);
 	if (!ev)
 		return 0;
+	set_order(&ev->h, false);
 	ev->h.flags = flags;
 	ev->stack = stack;
 	ev->addr = regs->di & ~((__u64)config.page_sz - 1);
@@ -403,10 +427,7 @@ int enter_shmdt(struct trace_event_raw_sys_enter *ctx)
 SEC("tp/syscalls/sys_exit_shmdt")
 int exit_shmdt(struct trace_event_raw_sys_exit *ctx)
 {
-	struct caller c;
+	long ret = ctx->ret;
 
-	if (!ctx->ret)
-		return 0;
-	c = current_caller();
-	return c.flags ? emit_undo(&c, EV_SHMDT, ctx->ret) : 0;
+	return released(EV_SHMDT, ret);
 }

@@ -37,6 +37,8 @@ struct option_row {
 static const struct option_row rows[] = {
 	{ "duration", 'd', VALUE_DURATION, FIELD(duration_ns), WATCHES | C(RECORD) | C(VERIFY),
 	  SECOND / 10, 365 * 86400 * SECOND, "TIME", "stop after TIME (90s, 10m)" },
+	{ "lock-order", 0, VALUE_FLAG, FIELD(lock_order), WATCHES | C(VERIFY), 0, 0, NULL,
+	  "take the kernel's own order of what threads do to one address; dearer" },
 	{ "until-verdict", 0, VALUE_FLAG, FIELD(until_verdict), WATCHES, 0, 0, NULL,
 	  "stop once a leak is sure; the default for attach without --duration" },
 	{ "no-until-verdict", 0, VALUE_FLAG, FIELD(no_until_verdict), WATCHES, 0, 0, NULL,

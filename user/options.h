@@ -43,6 +43,7 @@ struct options {
 	bool no_progress;
 	bool all;			/* verify, record: every process */
 	bool salvage, dump_events;
+	bool lock_order;		/* the order of the kernel's locks, not of the calls */
 	bool verbose;
 	const char *help_topic;		/* of `help COMMAND`; NULL */
 	pid_t *pids;			/* owned */

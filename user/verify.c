@@ -117,6 +117,7 @@ static int start(struct verify *verify)
 		.all = options->all,
 		.stacks = true,		/* every image is read from its exec on */
 		.regions_only = true,
+		.ordered = options->lock_order,
 		.ring_sz = options->ring_sz,
 		.memory_ns = UINT64_MAX,
 	};

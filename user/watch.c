@@ -168,7 +168,8 @@ static int start_run(struct watch *watch)
 static int start(struct watch *watch)
 {
 	const struct options *options = watch->options;
-	struct live_opts live = { .stacks = true, .ring_sz = options->ring_sz };
+	struct live_opts live = { .stacks = true, .ring_sz = options->ring_sz,
+				  .ordered = options->lock_order };
 	int r;
 
 	r = pipeline__init(&watch->pipeline, &(struct pipeline_opts){ .log = watch->log,

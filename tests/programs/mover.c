@@ -355,10 +355,18 @@ static void *thread_hammers(void *arg)
 	return NULL;
 }
 
-/* mmap and munmap of the same four pages only: the order of the calls is all there is. */
+/* mmap and munmap of the same four pages only: the order of the calls is all there is. Each time
+ * other four pages: what was taken in the wrong order stays wrong until it is seen. */
 static void mode_hammer(struct mover *m)
 {
-	run_threads(m, thread_hammers, 1000);
+	struct mover four = *m;
+
+	for (int i = 0; i < PAGES / 4; i++) {
+		four.arena = m->arena + (size_t)i * 4 * PAGE;
+		run_threads(&four, thread_hammers, 100);
+	}
+	m->seed = four.seed;
+	pause_ms(200);
 }
 
 static void *thread_own_arena(void *arg)

@@ -34,6 +34,14 @@
 
 void live_emit(struct live *live, const struct ev_header *h)
 {
+	if (!live->order)
+		live_deliver(live, h);
+	else if (order__push(live->order, h) && !live->stop)
+		live->stop = -ENOMEM;
+}
+
+void live_deliver(struct live *live, const struct ev_header *h)
+{
 	int r = live->opts.emit(live->opts.emit_ctx, h);
 
 	if (r && !live->stop)
@@ -115,7 +123,10 @@ int live__flush(struct live *live)
 	while ((slot = table__next(&live->processes, &cursor)))
 		if (slot->process->has_events)
 			live_send_memory(live, slot->process);
-	return r ? r : live_tick(live, clock_monotonic_ns());
+	if (!r)
+		r = live_tick(live, clock_monotonic_ns());
+	order__flush(live, UINT64_MAX);
+	return r ? r : live->stop;
 }
 
 /* --- who is watched ---------------------------------------------------------------------------- */
@@ -258,7 +269,9 @@ static int load_bpf(struct live *live, const struct features *features)
 	if (features__has(features, FEATURE_UPROBE_MULTI))
 		bpf_program__set_expected_attach_type(bpf->progs.handle_call,
 						      FEATURES_UPROBE_MULTI_ATTACH_TYPE);
-	r = unfreed_bpf__load(bpf);
+	r = live_order_prepare(live, config);
+	if (!r)
+		r = unfreed_bpf__load(bpf);
 	if (r)
 		return r;
 	targets = mmap(NULL, TARGETS_N, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -366,6 +379,7 @@ struct live *live__free(struct live *live)
 		ring_buffer__free(live->ring);
 	}
 	live_forget_all(live);
+	order__free(live->order, live->opts.log);
 	unwinder__free(live->unwinder);
 	if (live->targets)
 		munmap(live->targets, TARGETS_N);

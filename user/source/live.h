@@ -30,6 +30,7 @@ struct live_opts {
 	bool all;			/* every process, not only those added */
 	bool stacks;			/* stacks for every watched process from its first event on;
 					 * else for those that have lived and taken a while */
+	bool ordered;			/* the kernel's own order of racing calls; dearer */
 	bool regions_only;		/* no stacks, no probes, no readings of memory: for verify */
 	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
 	uint64_t tick_ns;		/* between EV_TICKs; 0: 100 ms */

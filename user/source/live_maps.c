@@ -14,7 +14,7 @@
 
 int live__drain(struct live *live)
 {
-	int r;
+	int r = 0;
 
 	for (int i = 0; i < DRAIN_PASSES; i++) {
 		uint64_t begun = clock_monotonic_ns();
@@ -23,12 +23,13 @@ int live__drain(struct live *live)
 		r = ring_buffer__consume(live->ring);
 		if (r >= 0)
 			live->drained_ns = begun;
-		if (live->stop)
-			return live->stop;
-		if (r != -EAGAIN)
-			return r < 0 ? r : 0;
+		if (live->stop || r != -EAGAIN)
+			break;
 	}
-	return LIVE_NEVER_EMPTY;
+	order__flush(live, UINT64_MAX);
+	if (live->stop)
+		return live->stop;
+	return r == -EAGAIN ? LIVE_NEVER_EMPTY : r < 0 ? r : 0;
 }
 
 int live__each_process(struct live *live, int (*fn)(void *ctx, pid_t pid), void *ctx)

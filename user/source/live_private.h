@@ -56,6 +56,8 @@ struct watched {
 	bool trouble_told;
 };
 
+struct order;
+
 struct live {
 	struct live_opts opts;
 	struct unfreed_bpf *bpf;
@@ -83,6 +85,7 @@ struct live {
 	uint32_t gone[LIVE_MAX_GONE];	/* tgids to be forgotten */
 	uint32_t n_gone;
 	uint64_t n_evicted;		/* entries of tables that went for want of room */
+	struct order *order;		/* NULL: records leave as they come */
 	int stop;			/* what emit() returned, once it was not 0 */
 	uint64_t buffer[EV_MAX_RECORD_SZ / 8];	/* for records made here */
 };
@@ -165,6 +168,17 @@ void live_probe_path(struct live *live, pid_t pid, const char *path);
 /* The zlib that programs there load by name: one that they open later is probed in time. */
 void live_probe_system_zlib(struct live *live, pid_t pid);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
+
+void live_deliver(struct live *live, const struct ev_header *h);	/* to whoever takes them */
+
+/* live_order.c */
+/* Prepares the program and its configuration, before the load. 0, or -ENOTSUP. */
+int live_order_prepare(struct live *live, struct bpf_config *config);
+int order__push(struct order *order, const struct ev_header *h);	/* a copy; 0 or -ENOMEM */
+/* Hands on, in order, what is older. */
+void order__flush(struct live *live, uint64_t before_ns);
+/* Says how much it had to sort. Returns NULL. */
+struct order *order__free(struct order *order, struct log *log);
 
 /* live_maps.c */
 uint32_t live_fs_magic(struct live *live, pid_t pid, const struct procfs_map *map); /* 0: unknown */

@@ -16,6 +16,7 @@
 #include "user/wire/decode.h"
 
 #define BATCH_NS 50000000ull
+#define ORDER_WINDOW_NS 30000000ull	/* no thread is held up longer on its way out of a call */
 #define YIELD (-EAGAIN)			/* from the ring's callback: enough for now */
 
 /* The service takes stacks for a process that has lived this long and taken this much: short-lived
@@ -108,11 +109,11 @@ void live_doubt(struct watched *p, uint64_t due_ns)
  * What the calls of other threads were between the copy and the record of the fork, or in flight
  * then, is told on the wrong side of it: such a child is read.
  */
-static bool is_doubtful(const struct watched *parent, const struct ev_fork *ev)
+static bool is_doubtful(const struct watched *parent, const struct ev_fork *ev, bool ordered)
 {
 	if (ev->h.flags & EV_F_NO_COPY)
 		return true;
-	return parent && ev->h.flags & EV_F_THREADS &&
+	return parent && ev->h.flags & EV_F_THREADS && !ordered &&
 	       parent->region_ns + FORK_NEAR_NS > ev->h.time_ns;
 }
 
@@ -131,7 +132,7 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 		child->seeded = parent->seeded;	/* the model copies what the parent has */
 		child->stacks = parent->stacks;
 	}
-	if (!ev->shares_vm && is_doubtful(parent, ev))
+	if (!ev->shares_vm && is_doubtful(parent, ev, live->order))
 		live_doubt(child, ev->h.time_ns);
 	return 0;
 }
@@ -290,6 +291,7 @@ int live_read_ring(struct live *live)
 	r = ring_buffer__consume(live->ring);
 	if (r >= 0)
 		live->drained_ns = begun;
+	order__flush(live, begun - ORDER_WINDOW_NS);
 	if (live->stop)
 		return live->stop;
 	return r < 0 && r != YIELD ? r : 0;

@@ -107,6 +107,8 @@ int tracepoints__attach(struct tracepoints *t, struct unfreed_bpf *bpf, struct l
 	bpf_object__for_each_program(program, bpf->obj) {
 		const char *section = bpf_program__section_name(program);
 
+		if (!bpf_program__autoload(program))
+			continue;
 		if (t->n == TRACEPOINTS_MAX)
 			return -E2BIG;
 		if (!strncmp(section, prefix, sizeof(prefix) - 1))
