@@ -19,7 +19,7 @@ zlib1g-dev libjson-c-dev libiberty-dev'
 # The test runners; the runtimes whose leaks the live tests look at; the tools they compare with;
 # the checkers of `make lint`.
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
-gdb util-linux procps mandoc shellcheck clang-format systemd'
+gdb util-linux procps mandoc shellcheck clang-format systemd stress-ng redis-tools'
 
 # Only for a system whose libbpf is too old.
 NEWER_LIBBPF=/usr/local/lib/unfreed

@@ -49,6 +49,7 @@ struct verify {
 	struct history history;
 	struct subject *subjects;
 	size_t n_subjects;
+	unsigned int n_healed;		/* map files read again, for what records do not tell */
 	/* of the reading at hand */
 	struct region *regions;
 	size_t n_regions, regions_capacity;
@@ -67,6 +68,8 @@ static int on_record(void *ctx, const struct ev_header *record)
 
 	if (r && r != -EBADMSG)
 		return r;
+	if (record->type == EV_SEED_BEGIN)
+		verify->n_healed += ((const struct ev_seed *)record)->reason == EV_SEED_HEAL;
 	return history__note(&verify->history, record);
 }
 
@@ -214,12 +217,20 @@ static bool is_moving(void *ctx, uint64_t start, uint64_t end)
 {
 	const struct verify *verify = ctx;
 
-	return history__touched(&verify->history, verify->tgid, start, end, verify->since_ns);
+	return live__is_doubtful(verify->live, (pid_t)verify->tgid) ||
+	       history__touched(&verify->history, verify->tgid, start, end, verify->since_ns);
 }
 
 static int drain(struct verify *verify)
 {
 	int r = live__drain(verify->live);
+
+	return r == LIVE_NEVER_EMPTY ? 0 : r;
+}
+
+static int settle(struct verify *verify)
+{
+	int r = live__settle(verify->live);
 
 	return r == LIVE_NEVER_EMPTY ? 0 : r;
 }
@@ -232,6 +243,8 @@ static int read_subject(struct verify *verify, struct subject *subject)
 	int r;
 
 	r = drain(verify);
+	if (!r && live__is_doubtful(verify->live, (pid_t)subject->tgid))
+		r = settle(verify);
 	verify->since_ns = clock_monotonic_ns() - IN_FLIGHT_NS;
 	verify->tgid = subject->tgid;
 	verify->n_lines = verify->n_regions = 0;
@@ -292,8 +305,8 @@ static int compare(struct verify *verify)
 	int r;
 
 	/* What was lost, and what no record tells, is put right first. */
-	r = live__settle(verify->live);
-	if (!r || r == LIVE_NEVER_EMPTY)
+	r = settle(verify);
+	if (!r)
 		r = choose_subjects(verify);
 	for (unsigned int i = 0; !r && again && i < MAX_READINGS; i++) {
 		again = false;
@@ -335,7 +348,10 @@ static void pass_over_stacks(struct verify *verify)
 
 static int report(struct verify *verify)
 {
-	struct verify_totals totals = { 0 };
+	struct verify_totals totals = {
+		.n_healed = verify->n_healed,
+		.n_lost = world__lost(verify->world, EV_LOSS_RING_FULL),
+	};
 	struct text text;
 	int r;
 

@@ -26,7 +26,8 @@ struct subject {
 
 struct verify_totals {
 	uint64_t bytes, differing, unsettled, own_bytes, grown_bytes;
-	unsigned int n_processes, n_left_out;
+	uint64_t n_lost;			/* records */
+	unsigned int n_processes, n_left_out, n_healed;
 };
 
 #define VERIFY_READINGS 3	/* that have to show a difference */

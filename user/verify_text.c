@@ -107,6 +107,10 @@ void verify__print_totals(const struct verify_totals *totals, struct text *out)
 		text__add_count(out, totals->unsettled);
 		text__add(out, " bytes changed too fast to tell\n");
 	}
+	if (totals->n_healed || totals->n_lost)
+		text__addf(out, "%llu records were lost; %u times a map file was read again, for these "
+			   "or for what no record tells\n", (unsigned long long)totals->n_lost,
+			   totals->n_healed);
 	if (totals->n_left_out)
 		text__addf(out, "%u processes were not compared\n", totals->n_left_out);
 	text__add_count(out, totals->differing);

@@ -39,12 +39,21 @@
 #define PAGES 256		/* of the arena */
 
 struct mover {
-	char *arena;		/* PAGES pages, always inside a reservation of ours */
+	char *arena;		/* PAGES pages */
 	int file, memfd;
 	char *self;
 	unsigned int seed;
 	unsigned int n_threads;
 };
+
+/* Arenas lie where the kernel puts nothing by itself: a hole in one must not become somebody's stack. */
+#define ARENAS 0x200000000000ul
+#define APART 0x40000000ul
+
+static char *arena_at(unsigned long at)
+{
+	return mmap((void *)at, PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
 
 static double now(void)
 {
@@ -305,6 +314,7 @@ static void mode_vfork(struct mover *m)
 struct thread {
 	struct mover *m;
 	unsigned int seed;
+	unsigned int k;		/* which of the threads */
 	int n;
 };
 
@@ -324,7 +334,7 @@ static void run_threads(struct mover *m, void *(*fn)(void *), int n)
 	unsigned int k;
 
 	for (k = 0; k < m->n_threads && k < 64; k++) {
-		threads[k] = (struct thread){ .m = m, .seed = m->seed + k * 7919, .n = n };
+		threads[k] = (struct thread){ .m = m, .seed = m->seed + k * 7919, .k = k, .n = n };
 		if (pthread_create(&ids[k], NULL, fn, &threads[k]))
 			break;
 	}
@@ -374,7 +384,7 @@ static void *thread_own_arena(void *arg)
 	struct thread *t = arg;
 	struct mover own = *t->m;
 
-	own.arena = mmap(NULL, PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	own.arena = arena_at(ARENAS + (t->k + 1) * APART);
 	for (int i = 0; i < t->n; i++)
 		move_any(&own, &t->seed);
 	if (upto(&t->seed, 2))
@@ -423,9 +433,9 @@ static void mode_many(struct mover *m)
 	pid_t pid;
 
 	if (!made) {
-		char *p = mmap(NULL, 50000 * 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, 25000 * 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		for (size_t i = 0; i < 50000; i++)
+		for (size_t i = 0; i < 25000; i++)	/* 50,000 regions; 65,530 is the limit */
 			mprotect(p + i * 2 * PAGE, PAGE, PROT_READ);
 		made = true;
 	}
@@ -501,11 +511,10 @@ int main(int argc, char **argv)
 	}
 	m.file = open_file();
 	m.memfd = memfd_create("mover", 0);
-	m.arena = mmap(NULL, 2 * PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	m.arena = arena_at(ARENAS);
 	if (!run.mode || m.file < 0 || m.memfd < 0 || m.arena == MAP_FAILED ||
 	    ftruncate(m.memfd, 64 * PAGE))
 		return 2;
-	m.arena += PAGES / 2 * PAGE;
 	printf("ready pid=%d\n", getpid());
 	fflush(stdout);
 	if (strcmp(run.mode->name, "leader"))

@@ -173,15 +173,19 @@ int regions__apply_mprotect(struct world *world, struct proc *proc,
 	struct region_entry *e;
 	struct region_pos pos;
 	unsigned int kind;
-	uint64_t end;
+	uint64_t at, end;
 	int r;
 
 	if (!space__range(event->addr, event->len, &end))
 		return event->len && !to_hole ? -EBADMSG : 0;
-	if (to_hole)
-		end = first_hole(space, event->addr, end);
-	if (end == event->addr)
-		return 0;
+	if (to_hole) {
+		at = first_hole(space, event->addr, end);
+		if (at == end)	/* there is none: it failed for lack of memory, who knows where */
+			proc->pub.unsure = true;
+		if (at == end || at == event->addr)
+			return 0;
+		end = at;
+	}
 	r = space__isolate(world, space, event->addr, end);
 	if (r)
 		return done(r);

@@ -106,6 +106,8 @@ bool live__grows_down(struct live *live, pid_t pid, uint64_t addr);
 int live__drain(struct live *live);
 /* The same, and whoever waits for his map file to be read again is read now. */
 int live__settle(struct live *live);
+/* True while a process waits for that. */
+bool live__is_doubtful(const struct live *live, pid_t pid);
 
 /*
  * The kernel's map of a process, line by line, as procfs__each_map() does; no record is made of it.

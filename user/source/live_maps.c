@@ -9,7 +9,7 @@
 #include <linux/magic.h>
 #include <string.h>
 
-#define SETTLE_READINGS 20
+#define SETTLE_READINGS 3
 #define DRAIN_PASSES 40		/* of 50 ms: a process that fills the ring faster is told */
 
 int live__drain(struct live *live)
@@ -71,6 +71,13 @@ int live__settle(struct live *live)
 		}
 	}
 	return r;
+}
+
+bool live__is_doubtful(const struct live *live, pid_t pid)
+{
+	const struct watched *p = live_find((struct live *)live, (uint32_t)pid);
+
+	return p && p->heal_due_ns;
 }
 
 /* What shmem names itself is told by its name where map_files cannot be had: it goes with the first

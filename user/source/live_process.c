@@ -209,7 +209,7 @@ int live_read_maps(struct live *live, struct watched *p)
 
 int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 {
-	struct ev_seed ev = { .reason = reason };
+	struct ev_seed ev = { .reason = p->attaching ? EV_SEED_ATTACH : reason };
 	int r;
 
 	live_header(&ev.h, EV_SEED_BEGIN, sizeof(ev), p->tgid);

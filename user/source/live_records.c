@@ -132,7 +132,8 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 		child->seeded = parent->seeded;	/* the model copies what the parent has */
 		child->stacks = parent->stacks;
 	}
-	if (!ev->shares_vm && is_doubtful(parent, ev, live->order))
+	if (!ev->shares_vm && (is_doubtful(parent, ev, live->order) ||
+			       (parent && parent->heal_due_ns)))
 		live_doubt(child, ev->h.time_ns);
 	return 0;
 }
@@ -149,6 +150,8 @@ static int on_mmap(struct live *live, struct watched *p, struct ev_mmap *ev)
 
 static void on_mprotect(struct live *live, struct watched *p, struct ev_mprotect *ev)
 {
+	if (ev->h.flags & EV_F_TO_HOLE)
+		live_doubt(p, ev->h.time_ns);
 	if (ev->prot & PROT_EXEC) {
 		forget_code(live, p, ev->addr, ev->len, true);
 		p->code.read_ns = 0;	/* to be read again when it is asked for */
