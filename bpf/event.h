@@ -56,7 +56,8 @@ enum ev_type {
 	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
 	EV_NAME = 77,		/* struct ev_name: captures only: what a frame is called */
 	EV_METHOD = 80,		/* struct ev_method: the names of a frame of a runtime's code, before
-				 * the first EV_STACK that has it */
+				 * the first EV_STACK that has it, and again before one that comes
+				 * more than 30 s after it was told last */
 };
 
 /* header.flags */

@@ -23,8 +23,10 @@ struct pool_row {
 struct frame_row {
 	uint64_t pc, extra[2];
 	struct counted_methods *methods;
+	uint64_t told_ns;
 };
 
+#define TOLD_AGAIN_NS 60000000000ull	/* the source's 30 s, and then some */
 #define FRAME_KEY_SZ offsetof(struct frame_row, methods)
 
 static struct counted_methods *counted(const struct methods *methods)
@@ -186,6 +188,25 @@ static struct counted_methods *make(struct method_pool *pool, const struct ev_me
 	return m;
 }
 
+/* Drops what the source would tell again: such names are only in the way. */
+static void drop_old(struct method_frames *frames, struct method_pool *pool, uint64_t now_ns)
+{
+	struct frame_row *row, old[64];
+	size_t cursor, n;
+
+	do {
+		n = cursor = 0;
+		while (n < 64 && (row = table__next(&frames->by_frame, &cursor)))
+			if (now_ns - row->told_ns > TOLD_AGAIN_NS)
+				old[n++] = *row;
+		for (size_t i = 0; i < n; i++) {
+			table__remove(&frames->by_frame, &old[i]);
+			methods__unref(&old[i].methods->methods, pool);
+		}
+		pool->n_frames -= n;
+	} while (n == 64);
+}
+
 int method_frames__learn(struct method_frames *frames, struct method_pool *pool, size_t max,
 			 const struct ev_method *event)
 {
@@ -193,6 +214,8 @@ int method_frames__learn(struct method_frames *frames, struct method_pool *pool,
 	struct frame_row *row = table__find(&frames->by_frame, &key);
 	struct counted_methods *m;
 
+	if (!row && pool->n_frames >= max)
+		drop_old(frames, pool, event->h.time_ns);
 	if (!row && pool->n_frames >= max)
 		return 1;
 	m = make(pool, event);
@@ -209,5 +232,6 @@ int method_frames__learn(struct method_frames *frames, struct method_pool *pool,
 		pool->n_frames++;
 	}
 	row->methods = m;
+	row->told_ns = event->h.time_ns;
 	return 0;
 }

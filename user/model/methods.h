@@ -26,8 +26,8 @@ void method_pool__fini(struct method_pool *pool);	/* once nobody refers to names
 void method_frames__init(struct method_frames *frames);
 void method_frames__fini(struct method_frames *frames, struct method_pool *pool); /* idempotent */
 
-/* Learns a record; a newer one for the same frame takes its place. 0; 1 when there are `max` frames
- * already; -ENOMEM. */
+/* Learns a record; a newer one for the same frame takes its place. What was told so long ago that it
+ * would be told again goes when there are `max` frames. 0; 1 when there are still as many; -ENOMEM. */
 int method_frames__learn(struct method_frames *frames, struct method_pool *pool, size_t max,
 			 const struct ev_method *event);
 
