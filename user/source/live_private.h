@@ -3,7 +3,7 @@
  * What the files of the live source share: live.c (set-up, who is watched), live_records.c (the
  * ring), live_rounds.c (what is due regularly), live_loss.c (losses and their healing),
  * live_process.c (facts, map readings, memory), live_stack.c (the walker's questions, files on
- * stacks), live_method.c (names on stacks).
+ * stacks), live_rules.c (the rules the walker has), live_method.c (names on stacks).
  */
 #ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
 #define UNFREED_SOURCE_LIVE_PRIVATE_H
@@ -51,6 +51,7 @@ struct watched {
 	struct code_maps code;
 	struct table rules;		/* struct unwind_key: in the kernel's map, unless the walker
 					 * deleted them */
+	size_t rules_sweep_at;		/* so many are looked through for those of code that is gone */
 	struct table named;		/* struct named_frame: EV_METHOD was written */
 	uint64_t named_since_ns;	/* CLOCK_MONOTONIC: since `named` was empty */
 	bool trouble_told;
@@ -191,6 +192,11 @@ int live_on_definition(struct live *live, const struct ev_stack *definition);
 void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack);
 /* Writes the names of the definition's frames of a runtime's code that were not told yet. 0 or -ENOMEM. */
 int live_name_frames(struct live *live, struct watched *p, const struct ev_stack *definition);
+
+/* live_rules.c */
+/* Gives the walker a rule; an unwind_learn_fn. */
+void live_learn_rule(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule);
+/* Forgets the rules of the pcs in [start, end): what lies there is another thing now. */
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);
 
 #endif /* UNFREED_SOURCE_LIVE_PRIVATE_H */

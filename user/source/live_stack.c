@@ -139,54 +139,6 @@ const struct unwind_target_ops live_unwind_ops = {
 	.find_file = find_file,
 };
 
-/* --- rules ----------------------------------------------------------------------------------- */
-
-static void learn(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
-{
-	struct live *live = ctx;
-	struct watched *p = live_find(live, key->tgid);
-	int fd = bpf_map__fd(live->bpf->maps.rules);
-
-	if (!p)
-		return;
-	/* Remembered first: a rule that is not known here would never be dropped. A guarded one may
-	 * have changed, or have been deleted by the walker. */
-	if (!table__insert(&p->rules, key, NULL) || bpf_map_update_elem(fd, key, rule, BPF_ANY))
-		live->own_losses[EV_LOSS_RULES_FULL]++;
-}
-
-/* Up to n of the process's rules whose pcs lie in [start, end). */
-static size_t pick_rules(const struct watched *p, uint64_t start, uint64_t end,
-			 struct unwind_key *keys, size_t n)
-{
-	const struct unwind_key *key;
-	size_t cursor = 0, found = 0;
-
-	while (found < n && (key = table__next(&p->rules, &cursor))) {
-		uint64_t pc = key->pc & ~UNWIND_PC_INNERMOST;
-
-		if (pc >= start && pc < end)
-			keys[found++] = *key;
-	}
-	return found;
-}
-
-/* Forgets the rules of the pcs in [start, end): what lies there is another thing now. */
-void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end)
-{
-	int fd = bpf_map__fd(live->bpf->maps.rules);
-	struct unwind_key keys[256];
-	size_t n;
-
-	do {
-		n = pick_rules(p, start, end, keys, sizeof(keys) / sizeof(keys[0]));
-		for (size_t i = 0; i < n; i++) {
-			bpf_map_delete_elem(fd, &keys[i]);
-			table__remove(&p->rules, &keys[i]);
-		}
-	} while (n == sizeof(keys) / sizeof(keys[0]));
-}
-
 /* --- files on stacks ------------------------------------------------------------------------- */
 
 /* Writes EV_FILE and hands the file to the symbolizer, once an hour per file: the model forgets what
@@ -289,7 +241,7 @@ int live_on_miss(struct live *live, const struct ev_miss *miss)
 
 	if (!live_find(live, miss->h.tgid))
 		return 0;
-	r = unwinder__answer(live->unwinder, miss, learn, live, definition);
+	r = unwinder__answer(live->unwinder, miss, live_learn_rule, live, definition);
 	if (r)
 		return r;
 	live_bound(live, &live->answers, MAX_ANSWERS);
