@@ -39,6 +39,7 @@ struct watched {
 	uint64_t memory_read_ns;
 	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
+	struct recent *recent;		/* its last releases; NULL: none */
 	uint64_t read_end_ns;		/* of the last reading that made records */
 	uint64_t region_ns;		/* of its last record about regions */
 	/* live_loss.c; all in CLOCK_MONOTONIC, 0: never. */
@@ -171,6 +172,12 @@ void live_probe_system_zlib(struct live *live, pid_t pid);
 int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev);
 
 void live_deliver(struct live *live, const struct ev_header *h);	/* to whoever takes them */
+
+/* live_recent.c */
+void live_note_recent(struct watched *p, const struct ev_header *h);	/* every record of it */
+/* After a reading of its map. */
+void live_repeat_recent(struct live *live, const struct watched *p);
+void live_forget_recent(struct watched *p);
 
 /* live_order.c */
 /* Prepares the program and its configuration, before the load. 0, or -ENOTSUP. */

@@ -53,6 +53,7 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 static void free_watched(struct watched *p)
 {
 	code_maps__fini(&p->code);
+	live_forget_recent(p);
 	table__fini(&p->rules);
 	table__fini(&p->named);
 	free(p);
@@ -229,6 +230,7 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 	p->read_end_ns = clock_monotonic_ns();
 	live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
 	live_emit(live, &ev.h);
+	live_repeat_recent(live, p);
 	return 0;
 }
 

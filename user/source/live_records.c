@@ -188,6 +188,8 @@ static bool depends_on_before(const struct ev_header *h)
 	       (h->type == EV_MPROTECT && h->flags & EV_F_TO_HOLE);
 }
 
+#define MREMAP_NS 20000000ull	/* from its begin, which may lie before the reading, to its end */
+
 static bool moves_memory(uint16_t type)
 {
 	return type >= EV_MMAP && type <= EV_SHMDT;
@@ -198,7 +200,9 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 {
 	if (moves_memory(h->type))
 		p->region_ns = h->time_ns;
-	if (h->time_ns <= p->read_end_ns && depends_on_before(h))
+	live_note_recent(p, h);
+	if (h->time_ns <= p->read_end_ns + (h->type == EV_MREMAP_END ? MREMAP_NS : 0) &&
+	    depends_on_before(h))
 		live_doubt(p, h->time_ns);
 	switch (h->type) {
 	case EV_MISS:
