@@ -72,7 +72,7 @@ def test_a_process_whose_first_thread_has_gone():
 
 def test_threads_that_race_for_the_same_pages():
     with mover("hammer") as program:
-        assert_exact(program.pid, seconds=4)
+        assert_exact(program.pid, seconds=4, options=["--lock-order"])
 
 
 def test_stacks_that_grew_are_named():
