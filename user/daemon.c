@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/cleanup.h"
@@ -46,20 +45,12 @@ static double self_cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static double epoch_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int write_textfile(void *ctx, uint64_t now)
 {
 	struct daemon *daemon = ctx;
 	struct report *report = NULL;
 	struct prom_facts facts = {
-		.now = epoch_now(),
+		.now = (double)clock_realtime_ns() / 1e9,
 		.self_cpu_seconds = self_cpu_seconds(),
 		.self_resident_bytes = live__self_resident(daemon->pipeline.live),
 		.resyncs = world__trust(daemon->pipeline.world).healed,

@@ -8,28 +8,17 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "user/base/error.h"
 #include "user/name.h"
 #include "user/resident.h"
 
-#define NS_PER_S 1000000000ull
-
-static uint64_t epoch_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
 /* What is known here and now. */
 static void find_facts(struct capture_facts *facts, const struct pipeline_opts *opts)
 {
 	memset(facts, 0, sizeof(*facts));
-	facts->started = epoch_now_ns();
+	facts->started = clock_realtime_ns();
 	facts->started_ns = clock_monotonic_ns();
 	facts->boot_time = facts->started - clock_boottime_ns();
 	facts->flags = (opts->keep_exited ? CAPTURE_KEEP_EXITED : 0) |

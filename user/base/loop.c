@@ -71,6 +71,11 @@ uint64_t clock_boottime_ns(void)
 	return clock_ns(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_realtime_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
 int loop__new(struct loop **out)
 {
 	cleanup_free struct loop *loop = calloc(1, sizeof(*loop));

@@ -35,5 +35,6 @@ int loop__run(struct loop *loop);
 
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_boottime_ns(void);
+uint64_t clock_realtime_ns(void);	/* since the epoch */
 
 #endif /* UNFREED_BASE_LOOP_H */
