@@ -33,9 +33,10 @@ class Runner(unittest.TestCase):
     def unit(self, name, text):
         self.script(f"build/tests/unit/{name}", text)
 
-    def run_all(self, *more, timeout=20):
+    def run_all(self, *more, timeout=20, jobs=2):
         done = subprocess.run([sys.executable, RUN, "--root", self.root, "--build",
-                               self.root / "build", "--timeout", str(timeout), *more],
+                               self.root / "build", "--timeout", str(timeout),
+                               "--jobs", str(jobs), *more],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
                               check=False, encoding="utf-8", errors="replace")
         return done.returncode, done.stdout
@@ -159,6 +160,27 @@ class Runner(unittest.TestCase):
         self.put("tests/live/test_b.py", "def test_good(): pass\n")
         self.expect(2, 1, 0, "tests/live/test_a.py::test_hang: not done after 3 s", timeout=3)
         self.assertTrue(left.exists())
+
+    def test_beside_others(self):
+        """Two that wait for each other pass only side by side; each one's output stays together."""
+        def waits(mine, other, patience):
+            return ("# tests/run: beside others\nimport os, time\n"
+                    "def test_it():\n"
+                    f"    open({str(self.root / mine)!r}, 'w').close()\n"
+                    f"    end = time.monotonic() + {patience}\n"
+                    f"    while not os.path.exists({str(self.root / other)!r}):\n"
+                    "        assert time.monotonic() < end, 'alone'\n        time.sleep(0.01)\n"
+                    f"    assert {mine!r} != 'b', 'b fails'\n")
+        self.put("tests/live/test_a.py", waits("a", "b", 20))
+        self.put("tests/live/test_b.py", waits("b", "a", 20))
+        self.put("tests/live/test_c.py", "def test_good(): pass\n")
+        output = self.expect(2, 1, 0, "test_b.py::test_it: AssertionError: b fails")
+        self.assertLess(output.index("1 failed in"), output.index("FAILED   tests/live/test_b.py"))
+        self.assertEqual(output.count("test session starts"), 3)
+        for name in "ab":
+            (self.root / name).unlink()
+        self.put("tests/live/test_a.py", waits("a", "b", 0.1))
+        self.expect(1, 2, 0, "alone", jobs=1)
 
     def test_only_and_junit(self):
         self.unit("test_a", PASSING)

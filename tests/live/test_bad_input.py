@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Whatever is wrong: one line saying what and where, the documented status, nothing left."""
 
 import os

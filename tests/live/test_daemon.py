@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """The service: the whole system, those that start later, a textfile, and a clean end."""
 
 import os

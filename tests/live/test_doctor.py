@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """`unfreed doctor`: what this kernel and this process allow, the reason and the cure."""
 
 import subprocess

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Every long wait shows progress on a terminal and nothing on a pipe."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """python3 that keeps zlib objects, and one that keeps nothing."""
 
 from harness import PYTHON, assert_counts, assert_trusted, function_names, heap_bytes

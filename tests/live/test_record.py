@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Captures: what was recorded gives the live report again, to nobody, after a crash, a full disk."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Memory taken from the kernel: kind and bytes right within a page, the right verdict."""
 
 import pytest

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Touched bytes beside mapped bytes: what nobody touches does not rank above a real leak."""
 
 from harness import assert_trusted, function_names

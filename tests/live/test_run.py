@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """`unfreed run -- CMD`: from its first instruction, and CMD notices nothing."""
 
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """C programs that use libz.so: the count must be exact, the verdict right, the stack named."""
 
 import pytest
