@@ -206,7 +206,8 @@ demo:
 check:
 	$(call as_root,check)
 	@packaging/install-deps.sh test
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs bpf-tests bench-build
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs bpf-tests bench-build \
+		fuzz-build-if-there
 	@$(MAKE) --no-print-directory -j$$(nproc) SANITIZE=address,undefined unit
 	@chown -R --reference=Makefile $(O)
 	@tests/run --build $(O)
@@ -231,6 +232,7 @@ uninstall:
 help:
 	@echo 'sudo make demo     install what is missing, build, find a leak in a bundled program'
 	@echo 'sudo make check    install what is missing, build, run every test'
+	@echo 'sudo make check-verify   DURATION=60: verify beside real programs at work, so long each'
 	@echo 'make               build $(B)/unfreed'
 	@echo 'make unit          build the unit tests ($(B)/tests/unit)'
 	@echo 'make programs      build the programs that the live tests watch'

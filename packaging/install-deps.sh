@@ -5,6 +5,7 @@
 #
 #   packaging/install-deps.sh build     what `make` needs
 #   packaging/install-deps.sh test      that, and what `make check` needs
+#   packaging/install-deps.sh long      that, and what `make check-verify` needs
 #   packaging/install-deps.sh bpftool   prints the path of a bpftool that runs (installs nothing)
 #
 # Asks no question. Touches the package lists only when something is missing, so the second time
@@ -19,7 +20,11 @@ zlib1g-dev libjson-c-dev libiberty-dev'
 # The test runners; the runtimes whose leaks the live tests look at; the tools they compare with;
 # the checkers of `make lint`.
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
-gdb util-linux procps mandoc shellcheck clang-format systemd stress-ng redis-tools'
+gdb util-linux procps mandoc shellcheck clang-format systemd stress-ng redis-tools postgresql
+libclang-rt-dev'
+
+# Large, and not everywhere a package (Ubuntu has it as a snap only).
+LONG_PACKAGES='chromium curl'
 
 # Only for a system whose libbpf is too old.
 NEWER_LIBBPF=/usr/local/lib/unfreed
@@ -74,7 +79,8 @@ missing_of()
 	done
 }
 
-# A node or a JDK that came from elsewhere than the distribution serves as well as its package.
+# A node or a JDK that came from elsewhere than the distribution serves as well as its package; so
+# does PostgreSQL's server of any version, and clang's libFuzzer wherever it lies.
 have_otherwise()
 {
 	case $1 in
@@ -84,7 +90,36 @@ have_otherwise()
 			[ -x "$javac" ] && return 0
 		done
 		return 1 ;;
+	postgresql) set -- /usr/lib/postgresql/*/bin/pgbench && [ -x "$1" ] ;;
+	libclang-rt-dev)
+		[ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a 2>/dev/null)" ] ;;
 	*) return 1 ;;
+	esac
+}
+
+# What this release has no package for: the test that wants it skips, and says so.
+without_unknown()
+{
+	for package in "$@"; do
+		case $package in
+		chromium | libclang-rt-dev)
+			if ! apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
+				step "this system has no package $package: its tests are skipped" >&2
+				continue
+			fi ;;
+		esac
+		printf '%s ' "$package"
+	done
+}
+
+# The tests make clusters of their own: the package need not make one, and start it at every boot.
+want_no_cluster()
+{
+	case " $1 " in
+	*' postgresql '*)
+		install -d /etc/postgresql-common/createcluster.d
+		echo 'create_main_cluster = false' \
+			>/etc/postgresql-common/createcluster.d/unfreed-tests.conf ;;
 	esac
 }
 
@@ -150,11 +185,12 @@ main()
 	case $1 in
 	build) wanted=$BUILD_PACKAGES ;;
 	test) wanted="$BUILD_PACKAGES $TEST_PACKAGES" ;;
+	long) wanted="$BUILD_PACKAGES $TEST_PACKAGES $LONG_PACKAGES" ;;
 	bpftool)
 		find_bpftool || die "no bpftool that runs: sudo packaging/install-deps.sh build"
 		return ;;
 	*)
-		echo 'usage: packaging/install-deps.sh build|test|bpftool' >&2
+		echo 'usage: packaging/install-deps.sh build|test|long|bpftool' >&2
 		exit 2 ;;
 	esac
 
@@ -178,6 +214,9 @@ main()
 	step 'reading the package lists (apt-get update)'
 	apt update >/dev/null || die 'apt-get update failed: its own message is above'
 	[ -n "$tool" ] || missing="$missing $(bpftool_packages)"
+	# shellcheck disable=SC2086 # a list of words
+	missing=$(without_unknown $missing)
+	want_no_cluster "$missing"
 	install_packages "$missing"
 	if libbpf_is_too_old; then
 		# shellcheck disable=SC2086 # a list of words

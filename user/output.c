@@ -77,6 +77,8 @@ int output__close(struct output *output, int r, struct log *log)
 		if (!r && strcmp(output->written_path, output->path) &&
 		    rename(output->written_path, output->path))
 			r = negative_errno();
+		if (r && strcmp(output->written_path, output->path))
+			unlink(output->written_path);
 	}
 	if (!r)
 		return 0;

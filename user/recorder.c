@@ -40,8 +40,9 @@ static int failed(struct recorder *recorder, int r)
 {
 	if (r && !recorder->error) {
 		recorder->error = r;
-		log_error(recorder->opts.log, "%s: the recording ends here: %s", recorder->opts.path,
-			  strerror(-r));
+		log_error(recorder->opts.log, "%s: the recording ends here: %s%s%s", recorder->opts.path,
+			  strerror(-r), recorder->has_old ? "; what came before is in " : "",
+			  recorder->has_old ? recorder->old_path : "");
 	}
 	return r;
 }
@@ -100,18 +101,13 @@ static int add(void *ctx, const struct ev_header *record)
 	return capture_writer__add(recorder->writer, record);
 }
 
-/* FILE becomes FILE.1; a new FILE begins with the state as of now. */
-static int begin_generation(struct recorder *recorder)
+/* A new FILE, which begins with the state as of now. */
+static int write_snapshot(struct recorder *recorder)
 {
 	const struct capture_facts *first = recorder->opts.facts;
-	uint64_t now = world__now_ns(recorder->opts.world), floor;
-	int r = capture_writer__flush(recorder->writer);
+	uint64_t now = world__now_ns(recorder->opts.world);
+	int r;
 
-	if (!r && rename(recorder->opts.path, recorder->old_path))
-		r = negative_errno();
-	if (r)
-		return r;
-	recorder->has_old = true;
 	recorder->writer = capture_writer__free(recorder->writer);
 	recorder->facts.started_ns = now;
 	recorder->facts.started = first->started + (now - first->started_ns);
@@ -122,6 +118,21 @@ static int begin_generation(struct recorder *recorder)
 		r = snapshot__write(recorder->snapshot, recorder->opts.world, add, recorder);
 	if (!r)
 		r = capture_writer__set_snapshot(recorder->writer, false);
+	return r;
+}
+
+/* FILE becomes FILE.1; where the new FILE has no room, FILE.1 is FILE again. */
+static int begin_generation(struct recorder *recorder)
+{
+	uint64_t floor;
+	int r = capture_writer__flush(recorder->writer);
+
+	if (!r && rename(recorder->opts.path, recorder->old_path))
+		r = negative_errno();
+	if (r)
+		return r;
+	r = write_snapshot(recorder);
+	recorder->has_old = !r || rename(recorder->old_path, recorder->opts.path);
 	if (r)
 		return r;
 	/* Where the state alone is large, the limit cannot be kept: half of a file is news at least. */

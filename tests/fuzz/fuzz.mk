@@ -3,9 +3,12 @@
 #
 #   make fuzz FUZZ_SECONDS=60     builds all harnesses and runs each that long, from its seeds
 #   make fuzz-build               only builds them
+#   make fuzz-build-if-there      the same, or nothing and a line where clang has no libFuzzer
+#
+# tests/fuzz/test_fuzz.py runs each for some seconds, as a part of `make check`.
 #
 # tests/fuzz/fuzz_NAME.c is a harness; FUZZ_SRC_NAME are the sources it tries, built along with it
-# under clang's -fsanitize=fuzzer,address (Debian: libclang-rt-14-dev); FUZZ_LIBS_NAME what they
+# under clang's -fsanitize=fuzzer,address (Debian: libclang-rt-dev); FUZZ_LIBS_NAME what they
 # link with; tests/fuzz/seeds/NAME/ its seeds, which are only read. What it finds and learns stays
 # in $(O)/fuzz/.
 
@@ -33,6 +36,7 @@ FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty -lm
 FUZZ_SRC_lines := user/symbol/line_program.c
 FUZZ_SRC_demangle := user/symbol/demangle.c user/base/text.c
 FUZZ_LIBS_demangle = -liberty -lm
+FUZZ_SRC_region_map := user/model/region_map.c
 FUZZ_SRC_maps := $(addprefix user/source/,procfs.c procfs_maps.c cgroup.c)
 FUZZ_SRC_cgroup := $(FUZZ_SRC_maps) user/source/cgroup_unit.c
 
@@ -44,6 +48,14 @@ $(FUZZ_BIN): $(O)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(wildcard bpf/*.h user/*/*.h
 
 .PHONY: fuzz-build fuzz
 fuzz-build: $(FUZZ_BIN)
+
+.PHONY: fuzz-build-if-there
+fuzz-build-if-there:
+	@if [ -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" ]; then \
+		$(MAKE) --no-print-directory fuzz-build; \
+	else \
+		echo 'clang has no libFuzzer: the fuzzers are not built'; \
+	fi
 
 fuzz: $(FUZZ_NAMES:%=fuzz-%)
 

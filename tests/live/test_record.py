@@ -153,25 +153,111 @@ def test_killed_between_generations(lab, shelf):
     program.kill()
 
 
-def test_full_disk(lab, shelf):
-    """The recording ends, the watching does not; the file is good up to there."""
+@pytest.fixture
+def small_disk(shelf):
+    """A disk of 48 KiB."""
     disk = shelf / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48k,mode=755", "none", disk], check=True)
-    try:
-        program = lab.c("leaky", "--rate", 20000, "--seconds", 3)
-        capture, live, result = attach_and_record(lab, disk, program)
-        assert "No space left" in result.err and str(capture) in result.err
-        assert result.report["verdict"] == "leak", "the report is made all the same"
-        assert result.status == LEAK
-        assert report(capture, status=FAILED).stdout == b""
-        salvaged = contract.load(report(capture, "--salvage", "-f", "json").stdout)
-        assert 0 < salvaged["trust"]["events"] < result.report["trust"]["events"]
+    yield disk
+    subprocess.run(["umount", disk], check=True)
 
-        watcher = lab.watcher("record", "-o", disk / "b.capture", "--duration", "3s")
-        assert watcher.result().status in (FAILED, USAGE), "there is not even room for a header"
-    finally:
-        subprocess.run(["umount", disk], check=True)
+
+def fill(disk):
+    """To the last byte: a write of one more fails."""
+    with open(disk / "filler", "ab", buffering=0) as file:
+        for size in (4096, 1):
+            with pytest.raises(OSError, match="No space left"):
+                while True:
+                    file.write(bytes(size))
+
+
+def one_line(result, path):
+    """What is told of a full disk: once, and of which file."""
+    lines = [line for line in result.err.splitlines() if "No space left" in line]
+    assert len(lines) == 1 and str(path) in lines[0], result.err
+    return lines[0]
+
+
+def test_full_disk(lab, small_disk):
+    """The recording ends, the watching does not; the file is good up to there."""
+    program = lab.c("leaky", "--rate", 20000, "--seconds", 3)
+    capture, _, result = attach_and_record(lab, small_disk, program)
+    one_line(result, capture)
+    assert result.report["verdict"] == "leak", "the report is made all the same"
+    assert result.status == LEAK
+    assert report(capture, status=FAILED).stdout == b""
+    salvaged = contract.load(report(capture, "--salvage", "-f", "json").stdout)
+    assert 0 < salvaged["trust"]["events"] < result.report["trust"]["events"]
+
+
+def test_full_disk_before_the_header(lab, small_disk):
+    """No room for a header: nothing is watched, and no file is left."""
+    fill(small_disk)
+    program = lab.c("leaky", "--seconds", 1)
+    capture = small_disk / "it.capture"
+    report_file = small_disk / "report.json"
+    for argv in (["record", "-o", capture, "--duration", "3s"],
+                 ["record", "-o", capture, "--max-size", "1M", program.pid],
+                 ["attach", program.pid, "--record", capture, "-o", report_file],
+                 ["run", "--record", capture, "-o", report_file, "--", "true"]):
+        fails(lab, USAGE, argv, str(capture), "No space left")
+    assert sorted(path.name for path in small_disk.iterdir()) == ["filler"]
+    program.kill()
+
+
+@pytest.mark.parametrize("command", ["attach", "record"])
+def test_full_disk_at_the_end(lab, small_disk, command):
+    """The last frame has no room: `attach` without a leak ends with 1 instead of 0."""
+    program = lab.c("leaky", "--close", "--seconds", 1)
+    capture = small_disk / "it.capture"
+    options = ["-o", capture] if command == "record" else ["--record", capture]
+    watcher = lab.watcher(command, program.pid, *options).wait_until_watching()
+    wait_for(lambda: capture.stat().st_size > 344, "a first frame")
+    fill(small_disk)
+    program.go()
+    program.done()
+    result = watcher.stop()
+    program.end()
+    assert result.status == FAILED, result.err
+    assert "the recording ends here" in one_line(result, capture)
+    done = report(capture, status=FAILED)
+    assert done.stdout == b"" and len(done.stderr.splitlines()) == 1
+    assert b"cut short" in done.stderr, "whole frames, no torn one, no end mark"
+
+
+def test_full_disk_between_generations(lab, small_disk):
+    """No room for a new generation: the one that was to become the older stays FILE."""
+    program = lab.c("leaky", "--close", "--rate", 20000, "--seconds", 30)
+    capture, older = small_disk / "it.capture", small_disk / "it.capture.1"
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    watcher = lab.watcher("record", "-o", capture, "--max-size", "1M", program.pid)
+    watcher.wait_until_watching()
+    program.go()
+    wait_for(older.exists, "a second generation")
+    wait_for(lambda: capture.stat().st_size > 200_000, "frames of its own")
+    fill(small_disk)
+    result = watcher.result()
+    program.kill()
+    assert result.status == FAILED
+    line = one_line(result, capture)
+    assert f"what came before is in {older}" in line
+    for path in (older, capture):
+        done = report(path, "--salvage", "-f", "json", status=FAILED)
+        assert contract.load(done.stdout)["processes"][0]["comm"] == "leaky"
+
+
+def test_full_disk_for_what_is_made_of_a_capture(small_disk, small):
+    """A report, a dump, a capture: one line, nothing left half written."""
+    source = small_disk / "a.capture"
+    source.write_bytes(small)
+    fill(small_disk)
+    for name, options in (("r.json", []), ("r.events", ["--dump-events"]), ("r.capture", [])):
+        done = report(source, "-o", small_disk / name, *options, prefix=[])
+        lines = done.stderr.splitlines()
+        assert done.returncode in (FAILED, USAGE) and done.stdout == b""
+        assert len(lines) == 1 and b"No space left" in lines[0] and name.encode() in lines[0], lines
+    assert sorted(path.name for path in small_disk.iterdir()) == ["a.capture", "filler"]
 
 
 def test_max_size(lab, shelf):

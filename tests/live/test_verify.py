@@ -3,13 +3,15 @@
 
 import os
 import re
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from harness import PROGRAMS, PYTHON, UNFREED
+from harness import PROGRAMS, UNFREED
+from loads import LOADS, Running
+
+SECONDS = int(os.environ.get("VERIFY_SECONDS", 3))
 
 # Moves of memory that no reading of the map has to put right.
 MODES = ["any", "brk", "growsdown", "stack", "fork", "vfork", "threads", "exec", "many"]
@@ -18,7 +20,7 @@ MODES = ["any", "brk", "growsdown", "stack", "fork", "vfork", "threads", "exec",
 def verify(*pids, seconds=2, options=()):
     """Exit status, bytes that differ, bytes compared, and all the words."""
     run = subprocess.run([UNFREED, "verify", "--duration", f"{seconds}s", *options,
-                          *map(str, pids)], capture_output=True, text=True, timeout=120)
+                          *map(str, pids)], capture_output=True, text=True, timeout=seconds + 120)
     found = re.search(r"^([\d,]+) bytes of ([\d,]+) differ in \d+ process", run.stdout, re.M)
     assert found, run.stdout + run.stderr
     differing, compared = (int(n.replace(",", "")) for n in found.groups())
@@ -31,23 +33,6 @@ def assert_exact(*pids, **more):
     assert status == 0
     assert compared > 1 << 20
     return words
-
-
-class Running:
-    """A program that is there for the time of a test, and killed after it."""
-
-    def __init__(self, *argv, **popen):
-        popen.setdefault("stdout", subprocess.DEVNULL)
-        popen.setdefault("stderr", subprocess.DEVNULL)
-        self.process = subprocess.Popen([str(a) for a in argv], **popen)
-        self.pid = self.process.pid
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
 
 
 def mover(mode, seed=1):
@@ -101,114 +86,10 @@ def test_usage():
         assert run.returncode == 2, words
 
 
-STRESSORS = {
-    "vm": ["--vm", "1", "--vm-bytes", "64M"],
-    "mmap": ["--mmap", "1", "--mmap-bytes", "32M"],
-    "mremap": ["--mremap", "1", "--mremap-bytes", "16M"],
-    "brk": ["--brk", "1"],
-    "shm": ["--shm", "1", "--shm-objs", "8"],
-    "fork": ["--fork", "1"],
-    "vma": ["--vma", "1"],
-}
-
-
-def family(pid):
-    """The process and its children: what works is not who started it."""
-    pids = [pid]
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/children") as children:
-            for child in children.read().split():
-                pids += family(int(child))
-    return pids
-
-
-@pytest.mark.parametrize("name", STRESSORS)
-def test_stress_ng(name, tmp_path):
-    if not shutil.which("stress-ng"):
-        pytest.skip("stress-ng is not installed: sudo make deps-test")
-    if f"--{name} " not in subprocess.run(["stress-ng", "--help"], capture_output=True,
-                                          text=True).stdout:
-        pytest.skip(f"this stress-ng has no {name} stressor")
-    with Running("stress-ng", *STRESSORS[name], "--quiet", "--timeout", "20",
-                 "--temp-path", tmp_path) as program:
-        time.sleep(1)
-        pids = family(program.pid)
-        assert len(pids) > 1
-        assert_exact(*pids, seconds=3)
-
-
-def test_redis_saving_in_the_background(tmp_path):
-    # The server without its package, which would start it: the checker is the same program.
-    binary = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-    if not binary:
-        pytest.skip("redis-tools is not installed: sudo make deps-test")
-    server = tmp_path / "redis-server"
-    server.symlink_to(binary)
-    port = "7393"
-    with Running(server, "--port", port, "--save", "", "--dir", tmp_path) as running:
-        time.sleep(1)
-        with Running("redis-benchmark", "-p", port, "-q", "-n", "2000000", "-r", "100000",
-                     "-t", "set,lpush,hset", "-d", "200"):
-            time.sleep(1)
-            with Running("sh", "-c", f"while :; do redis-cli -p {port} bgsave; sleep 0.5; done"):
-                assert_exact(running.pid, seconds=3)
-
-
-def test_python_threads():
-    program = ("import threading, time\n"
-               "def f():\n"
-               "    x = [bytearray(200000) for _ in range(50)]; time.sleep(0.01)\n"
-               "while True:\n"
-               "    t = [threading.Thread(target=f) for _ in range(20)]\n"
-               "    [a.start() for a in t]; [a.join() for a in t]\n")
-    with Running(PYTHON, "-c", program) as running:
-        time.sleep(0.5)
-        assert_exact(running.pid, seconds=3)
-
-
-def test_node():
-    if not shutil.which("node"):
-        pytest.skip("node is not installed: sudo make deps-test")
-    program = ("const z = require('zlib'); let keep = [];"
-               "setInterval(() => { for (let i = 0; i < 20; i++) {"
-               " z.gzip(Buffer.alloc(100000, i), () => {}); keep.push(new Array(10000).fill(i)); }"
-               " if (keep.length > 500) keep = []; }, 10);")
-    with Running("node", "-e", program) as running:
-        time.sleep(1)
-        assert_exact(running.pid, seconds=3)
-
-
-CHURN = """
-public class Churn {
-    static volatile Object sink;
-    public static void main(String[] a) throws Exception {
-        for (int t = 0; t < 3; t++) {
-            Thread thread = new Thread(() -> {
-                java.util.ArrayDeque<byte[]> keep = new java.util.ArrayDeque<>();
-                for (long i = 0; ; i++) {
-                    keep.add(new byte[50000]);
-                    if (keep.size() > 400) keep.clear();
-                    sink = java.nio.ByteBuffer.allocateDirect(4096);
-                }
-            });
-            thread.start();
-        }
-    }
-}
-"""
-
-
-def jdks():
-    from pathlib import Path
-    return sorted({p.resolve().parent.parent for p in Path("/usr/lib/jvm").glob("*/bin/java")})
-
-
-@pytest.mark.parametrize("collector", ["Serial", "G1", "Z"])
-@pytest.mark.parametrize("jdk", jdks(), ids=lambda p: p.name)
-def test_java(jdk, collector, tmp_path):
-    (tmp_path / "Churn.java").write_text(CHURN)
-    with Running(jdk / "bin/java", f"-XX:+Use{collector}GC", "-Xmx256m",
-                 tmp_path / "Churn.java") as running:
-        time.sleep(3)
-        assert running.process.poll() is None, f"{jdk} has no {collector}GC"
-        assert_exact(running.pid, seconds=4)
+@pytest.mark.parametrize("name", LOADS)
+def test_load(name, tmp_path, show):
+    """What others wrote, at work: a few seconds each, or as long as VERIFY_SECONDS says."""
+    with LOADS[name](tmp_path, SECONDS) as pids:
+        words = assert_exact(*pids, seconds=SECONDS)
+    if "VERIFY_SECONDS" in os.environ:
+        show("\n".join(line for line in words.splitlines() if not line.startswith("process")))

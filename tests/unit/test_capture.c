@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -320,6 +322,49 @@ static void test_full_disk(void **state)
 	assert_int_equal(capture_writer__new(&writer, "/nowhere/at/all", &facts), -ENOENT);
 }
 
+/* The disk is full in the middle of a frame, at byte `limit`: whole frames stay, the torn one goes. */
+static void fill_disk(struct scene *scene, size_t limit)
+{
+	struct rlimit old, now;
+	struct capture_writer *writer;
+	struct reading reading;
+	union record r;
+	size_t i = 0;
+	int error = 0;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	now = (struct rlimit){ .rlim_cur = limit, .rlim_max = old.rlim_max };
+	assert_int_equal(capture_writer__new(&writer, scene->path, &facts), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+	for (; !error && i < 1000; i++) {
+		make(&r, i, i);
+		error = capture_writer__add(writer, &r.h);
+		if (!error)
+			error = capture_writer__flush(writer);
+	}
+	assert_int_equal(error, -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(capture_writer__add(writer, &r.h), -EFBIG);	/* for good */
+	assert_int_equal(capture_writer__end(writer), -EFBIG);
+	capture_writer__free(writer);
+	load(scene);
+	assert_true(scene->n <= limit);
+	reading = read_bytes(scene->bytes, scene->n);
+	assert_int_equal(reading.r, -EBADMSG);
+	assert_string_equal(reading.why, "it ends without an end mark: the recording was cut short");
+	assert_int_equal(reading.n, i - 1);
+}
+
+static void test_full_disk_in_a_frame(void **state)
+{
+	struct scene *scene = *state;
+	void (*old)(int) = signal(SIGXFSZ, SIG_IGN);
+
+	for (size_t limit = sizeof(struct capture_header); limit < 2000; limit += 13)
+		fill_disk(scene, limit);
+	signal(SIGXFSZ, old);
+}
+
 /* Two generations: the second one's snapshot is left out. */
 static void test_join(void **state)
 {
@@ -375,7 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_round_trip), T(test_many), T(test_no_records), T(test_cut_anywhere),
 		T(test_any_bit), T(test_header), T(test_frames), T(test_behind_the_end),
-		T(test_full_disk), T(test_join), T(test_join_of_torn),
+		T(test_full_disk), T(test_full_disk_in_a_frame), T(test_join), T(test_join_of_torn),
 	};
 
 	return cmocka_run_group_tests_name("capture", tests, NULL, NULL);

@@ -67,6 +67,15 @@ static int append(struct capture_writer *writer, const void *data, size_t n)
 	return writer->error = r;
 }
 
+/* An empty file, where there was no room for a header: no capture, and not to be left behind. */
+static void remove_empty(const char *path)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && S_ISREG(st.st_mode) && !st.st_size)
+		unlink(path);
+}
+
 int capture_writer__new(struct capture_writer **out, const char *path,
 			const struct capture_facts *facts)
 {
@@ -97,6 +106,8 @@ int capture_writer__new(struct capture_writer **out, const char *path,
 		r = writer->fd < 0 ? negative_errno() : append(writer, &header, sizeof(header));
 	}
 	if (r) {
+		if (writer->fd >= 0)
+			remove_empty(path);
 		capture_writer__free(writer);
 		return r;
 	}
