@@ -82,9 +82,9 @@ def is_java(site):
 
 
 def reaches_the_start(site):
-    """Through main or run, and out again on the other side."""
+    """Through main or run, and out again on the other side. A frame without a name does not."""
     names = function_names(site)
-    java = [f["function"] for f in site["stack"] if f["kind"] in JAVA_KINDS]
+    java = [f["function"] or "" for f in site["stack"] if f["kind"] in JAVA_KINDS]
     return java and java[-1].rpartition(".")[2] in ("main", "run") and names[-1] in (
         "clone3", "__clone3", "start_thread", "__clone")
 
