@@ -20,6 +20,9 @@ SCRIPTS = ROOT / "tests/programs"
 PATIENCE = 60		# seconds for anything that should take a few
 PYTHON = "/usr/bin/python3"
 
+# A shell that runs us in the background lets us ignore it, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def wait_for(condition, what, patience=PATIENCE, pause=0.02):
     deadline = time.monotonic() + patience
