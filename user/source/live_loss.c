@@ -36,7 +36,7 @@
 
 static void mark_lossy(struct watched *p, uint64_t now)
 {
-	p->lost_ns = now;
+	p->lost_ns = p->last_lost_ns = now;
 	if (!p->first_lost_ns)
 		p->first_lost_ns = now;
 	if (!p->heal_gap_ns)

@@ -44,6 +44,7 @@ struct watched {
 	uint64_t region_ns;		/* of its last record about regions */
 	/* live_loss.c; all in CLOCK_MONOTONIC, 0: never. */
 	uint64_t lost_ns, first_lost_ns;	/* records were lost and it is not healed: last, first told */
+	uint64_t last_lost_ns;	/* when that was told last, healed since or not */
 	uint64_t healed_ns, heal_gap_ns;
 	uint64_t life_checked_ns;
 	uint64_t gone_ns;		/* not found in /proc */

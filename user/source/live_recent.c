@@ -6,6 +6,9 @@
  * releases are told once more, unless a later record put something in that place: what is done
  * already is not in the map, and doing it twice changes nothing.
  *
+ * That record may have been lost: then a release from before would take away what lives now, and is
+ * not repeated (test_loss.py). It has been done by then: a process is healed a while after its loss.
+ *
  * They are kept in a ring that grows only while its oldest entry is still young.
  */
 #include "user/source/live_private.h"
@@ -134,7 +137,7 @@ void live_repeat_recent(struct live *live, const struct watched *p)
 		struct ev_munmap ev = { .addr = m->start, .len = m->len };
 
 		if ((m->type != EV_MUNMAP && m->type != EV_SHMDT) || m->time_ns + RECENT_NS < now ||
-		    is_void(recent, at, m))
+		    m->time_ns <= p->last_lost_ns || is_void(recent, at, m))
 			continue;
 		live_header(&ev.h, m->type, sizeof(ev), p->tgid);
 		ev.h.tid = m->tid;
