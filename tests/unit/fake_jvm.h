@@ -29,6 +29,7 @@ struct fake_jvm {
 	uint64_t segmap;
 	/* What a test asks for. */
 	uint64_t compiled_pc, deopt_pc, native_pc, interpreter_pc, stub_pc, call_stub_pc;
+	uint64_t barrier_pc;		/* in the compiled method, with code of the test's behind it */
 	uint64_t inner, outer, lambda;	/* Method* */
 	uint64_t outer_code;		/* where outer's bytecodes begin */
 	uint8_t bytes[FAKE_SZ];
@@ -358,6 +359,7 @@ static inline void fake_compiled(struct fake_jvm *f, uint64_t at)
 	fake_put(f, at + F_DEOPTIMIZE, 0x700, 4);
 	f->compiled_pc = at + NMETHOD_CODE + 0x40;
 	f->deopt_pc = at + 0x700;
+	f->barrier_pc = at + NMETHOD_CODE + 0x400;
 }
 
 static inline void fake_heap(struct fake_jvm *f, struct fake_statics *at)

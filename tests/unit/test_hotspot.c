@@ -106,6 +106,48 @@ static void test_rules(void **state)
 	}
 }
 
+/* As C2 and C1 wrote it behind a call; recorded with gdb. */
+static const struct {
+	uint8_t code[40];
+	int lowered;
+} behind_calls[] = {
+	/* JDK 17, 25, ZGC's load barrier: mov rcx,rax; r9 to r10 restored; vzeroupper; add rsp,0x20; jmp */
+	{ { 0x48, 0x8b, 0xc8, 0x4c, 0x8b, 0x0c, 0x24, 0x4c, 0x8b, 0x44, 0x24, 0x08, 0x4c, 0x8b, 0x5c,
+	    0x24, 0x10, 0x4c, 0x8b, 0x54, 0x24, 0x18, 0xc5, 0xf8, 0x77, 0x48, 0x83, 0xc4, 0x20, 0xe9,
+	    0xb2, 0xf6, 0xff, 0xff }, 0x20 },
+	/* add rsp,0x480; jmp: with the vector registers saved */
+	{ { 0x48, 0x81, 0xc4, 0x80, 0x04, 0, 0, 0xe9, 0, 0, 0, 0 }, 0x480 },
+	/* pop r11; pop rcx; jmp */
+	{ { 0x41, 0x5b, 0x59, 0xeb, 0x10 }, 16 },
+	/* C2's and C1's ends of a method: add rsp,0x50; pop rbp; cmp rsp,[r15+0x340]; ja; ret */
+	{ { 0x48, 0x83, 0xc4, 0x50, 0x5d, 0x49, 0x3b, 0xa7, 0x40, 0x03, 0, 0, 0x0f, 0x87, 1, 0, 0, 0,
+	    0xc3 }, 0 },
+	/* add rsp,0x50; pop rbp; jmp rethrow_stub */
+	{ { 0x48, 0x83, 0xc4, 0x50, 0x5d, 0xe9, 0, 0, 0, 0 }, 0 },
+	{ { 0x48, 0x8b, 0xc8, 0xe9, 0, 0, 0, 0 }, 0 },		/* a leaf call: mov rcx,rax; jmp */
+	{ { 0x48, 0x83, 0xc4, 0x20, 0xe8, 0, 0, 0, 0 }, 0 },	/* another call first: not that */
+	{ { 0x48, 0x83, 0xec, 0x20, 0xe9, 0, 0, 0, 0 }, 0 },
+	{ { 0x48, 0x83, 0xc4, 0x21, 0xe9, 0, 0, 0, 0 }, 0 },
+	{ { 0x48, 0x81, 0xc4, 0, 0, 0, 0x10, 0xe9, 0, 0, 0, 0 }, 0 },
+	{ { 0x06 }, 0 },					/* no instruction */
+};
+
+static void test_a_lowered_stack(void **state)
+{
+	for (size_t i = 0; i < sizeof(behind_calls) / sizeof(behind_calls[0]); i++) {
+		struct rig *rig = new_rig(17 + 8 * (i % 2));
+		struct unwind_rule rule;
+
+		memcpy(rig->jvm.bytes + (rig->jvm.barrier_pc - FAKE_BASE), behind_calls[i].code,
+		       sizeof(behind_calls[i].code));
+		rule = rule_at(rig, rig->jvm.barrier_pc);
+		assert_int_equal(rule.cfa_off, FAKE_FRAME_WORDS * 8 + behind_calls[i].lowered);
+		assert_int_equal(rule.ra_off, -8);
+		assert_int_equal(rule.guard_value, FAKE_COMPILE_ID);
+		free_rig(rig);
+	}
+}
+
 /* --- names --------------------------------------------------------------------------------------- */
 
 static void check_names(struct rig *rig)
@@ -367,6 +409,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_a_lowered_stack),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_fewer_than_there_are),
 		cmocka_unit_test(test_compressed_numbers),

@@ -4,7 +4,7 @@
  * claims to know has objdump's length, and when objdump names an argument register as the
  * destination, the decoder says that it is written. Prints how much is known.
  */
-#include "user/source/x86_insn.h"
+#include "user/base/x86_insn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

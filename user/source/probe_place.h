@@ -6,7 +6,7 @@
 #ifndef UNFREED_SOURCE_PROBE_PLACE_H
 #define UNFREED_SOURCE_PROBE_PLACE_H
 
-#include "user/source/x86_insn.h"
+#include "user/base/x86_insn.h"
 
 #include <stdbool.h>
 #include <stddef.h>

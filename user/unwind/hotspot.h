@@ -8,6 +8,7 @@
  *   hotspot_tables.c  libjvm.so's description of itself: offsets of fields, sizes of types
  *   hotspot_code.c    the code cache: what lies at a pc
  *   hotspot_rule.c    the provider: how to leave a frame of that
+ *   hotspot_lower.c   compiled code that has lowered its stack pointer for a while
  *   hotspot_scope.c   compiled code: which methods a pc stands for
  *   hotspot_method.c  methods: class, name, source file, line
  *   hotspot_name.c    a frame of a stack, named
@@ -143,6 +144,9 @@ bool jvm__find_blob(const struct jvm *jvm, struct remote *remote, uint64_t pc, s
 /* Whether a return to pc is one into the blob's deoptimization handler. */
 bool jvm__is_deoptimized(const struct jvm *jvm, struct remote *remote, const struct code_blob *blob,
 			 uint64_t pc);
+
+/* Bytes that compiled code has below its frame when it returns to pc, for want of a record of them. */
+uint32_t jvm__lowered_at(struct remote *remote, const struct code_blob *blob, uint64_t pc);
 
 /* --- names ----------------------------------------------------------------------------------- */
 

@@ -22,21 +22,34 @@ static void make_frame_rule(const struct code_blob *blob, struct unwind_rule *ou
 	};
 }
 
-static void make_compiled_rule(const struct jvm *jvm, struct remote *remote,
-			       const struct code_blob *blob, uint64_t pc, struct unwind_rule *out)
+static void make_deoptimized(const struct jvm *jvm, struct remote *remote,
+			     const struct code_blob *blob, struct unwind_rule *out)
 {
 	int64_t orig_pc;
+
+	if (jvm__number(jvm, remote, blob->at, NMETHOD_ORIG_PC_OFFSET, &orig_pc) &&
+	    orig_pc >= 0 && orig_pc <= INT16_MAX) {
+		out->flags |= UNWIND_F_SAVED_PC;
+		out->deref_off = (__s16)orig_pc;
+	}
+}
+
+static void make_compiled_rule(const struct jvm *jvm, struct remote *remote,
+			       const struct code_blob *blob, const struct unwind_place *place,
+			       struct unwind_rule *out)
+{
+	struct scope scope;
 
 	make_frame_rule(blob, out);
 	out->flags |= UNWIND_F_GUARD;
 	out->guard_addr = blob->at + jvm->tables.fields[NMETHOD_COMPILE_ID].at;
 	out->guard_value = blob->compile_id;
-	if (blob->kind == BLOB_COMPILED && jvm__is_deoptimized(jvm, remote, blob, pc) &&
-	    jvm__number(jvm, remote, blob->at, NMETHOD_ORIG_PC_OFFSET, &orig_pc) &&
-	    orig_pc >= 0 && orig_pc <= INT16_MAX) {
-		out->flags |= UNWIND_F_SAVED_PC;
-		out->deref_off = (__s16)orig_pc;
-	}
+	if (blob->kind != BLOB_COMPILED)
+		return;
+	if (jvm__is_deoptimized(jvm, remote, blob, place->pc))
+		make_deoptimized(jvm, remote, blob, out);
+	else if (!place->innermost && !jvm__scopes(jvm, remote, blob, place->pc, &scope, 1))
+		out->cfa_off += (__s32)jvm__lowered_at(remote, blob, place->pc);
 }
 
 static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *out)
@@ -65,7 +78,7 @@ static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *ou
 	else if (blob.kind == BLOB_STUB)
 		make_frame_rule(&blob, out);
 	else
-		make_compiled_rule(jvm, &remote, &blob, place->pc, out);
+		make_compiled_rule(jvm, &remote, &blob, place, out);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
  * 64-bit register, commit e7ed9d9bd0375, 5.0). Kernels from 6.16 on emulate longer nops too; they
  * are not counted, nothing is lost by going on to the next instruction. endbr64 is single-stepped.
  */
-#include "user/source/x86_insn.h"
+#include "user/base/x86_insn.h"
 
 #include <string.h>
 

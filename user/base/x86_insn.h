@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * What has to be known of an x86-64 instruction to move a probe past it: how long it is, whether it
- * goes elsewhere, which argument registers it may write, and whether the kernel can do it in its
- * own code when a uprobe sits on it.
+ * What has to be known of an x86-64 instruction to read on behind it, or to move a probe past it: how
+ * long it is, whether it goes elsewhere, which argument registers it may write, and whether the
+ * kernel can do it in its own code when a uprobe sits on it.
  */
-#ifndef UNFREED_SOURCE_X86_INSN_H
-#define UNFREED_SOURCE_X86_INSN_H
+#ifndef UNFREED_BASE_X86_INSN_H
+#define UNFREED_BASE_X86_INSN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,4 +41,4 @@ struct x86_insn {
  */
 bool x86_insn__decode(const uint8_t *code, size_t n, struct x86_insn *out);
 
-#endif /* UNFREED_SOURCE_X86_INSN_H */
+#endif /* UNFREED_BASE_X86_INSN_H */
