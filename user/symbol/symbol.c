@@ -177,6 +177,14 @@ bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t
 	return file && !file->is_missing;
 }
 
+bool symbolizer__is_useless(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino)
+{
+	struct file_key key = { .dev = dev, .ino = ino };
+	const struct symbol_file *file = find(symbolizer, &key);
+
+	return file && file->fd < 0 && !file->is_missing;
+}
+
 size_t elf_build_id(int fd, uint8_t id[20])
 {
 	cleanup_elf_file struct elf_file *file = NULL;

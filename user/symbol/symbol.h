@@ -34,6 +34,8 @@ struct symbolizer *symbolizer__free(struct symbolizer *symbolizer);
  */
 int symbolizer__add(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, int fd,
 		    const char *path);
+/* True when it was registered and is no usable ELF file. */
+bool symbolizer__is_useless(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);
 bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);
 
 /* The build-id of an ELF file: its length (1..20) and bytes in id[20]; 0: it has none, or it is
