@@ -46,7 +46,8 @@ LDFLAGS_ALL := $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 DEPFLAGS = -MMD -MP -MF $@.d
 
 # Asked of pkg-config only when something is to be built: a bare machine can still `make deps`.
-CORE_PKGS := libdw libelf zlib json-c
+CORE_PKGS := libelf zlib json-c
+UNIT_PKGS := libdw
 LIVE_PKGS := libbpf
 pkg = $(shell $(PKG_CONFIG) $(1) $(2))
 
@@ -115,7 +116,7 @@ $(UNIT_BIN): $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libcore.a \
-		-lcmocka $(call pkg,--libs,$(CORE_PKGS)) -liberty -lm
+		-lcmocka $(call pkg,--libs,$(UNIT_PKGS) $(CORE_PKGS)) -liberty -lm
 
 # Tests of the BPF side, which tests/bpf/*.sh call.
 BPFTEST_BIN := $(B)/tests/bpf/load

@@ -370,7 +370,7 @@ enum ev_method_kind {
 	EV_METHOD_COMPILED = 0,		/* a native method's wrapper, too */
 	EV_METHOD_INLINED = 1,		/* into the next one */
 	EV_METHOD_INTERPRETED = 2,
-	EV_METHOD_STUB = 3,		/* a piece of the runtime itself */
+	EV_METHOD_STUB = 3,		/* a piece of the runtime itself, or what its perf map names */
 };
 
 struct ev_method_name {

@@ -14,6 +14,7 @@
 #include "user/base/table.h"
 #include "user/source/pairs.h"
 #include "user/source/probe_points.h"
+#include "user/source/runtime_names.h"
 #include "user/wire/decode.h"
 
 struct file_key {
@@ -45,13 +46,12 @@ static void add_field(struct text *text, const char *name, const char *format, .
 
 /* --- who it is ------------------------------------------------------------------------------- */
 
-static void add_identity(struct examination *e, const struct procfs_facts *facts)
+static void add_identity(struct examination *e, const struct procfs_facts *facts,
+			 const char *runtime)
 {
 	struct text *text = e->text;
-	char runtime[64] = "";
 	uint64_t now = clock_boottime_ns();
 
-	procfs__runtime(e->procfs, e->pid, runtime, sizeof(runtime));
 	text__addf(text, "\nProcess %d: ", e->pid);
 	text__add_safe(text, facts->comm);
 	if (*runtime) {
@@ -221,6 +221,21 @@ static void add_limits_of_ours(struct examination *e, const struct procfs_facts 
 			   "files it loads later are looked at then\n", "handles");
 }
 
+/* Which functions of its runtime will have no names, and what helps. */
+static void add_unnamed(struct examination *e, const char *runtime)
+{
+	struct text sentence;
+	cleanup_fd int fd = -1;
+
+	text__init(&sentence);
+	runtime__add_unnamed(&sentence, runtime, procfs__open_perf_map(e->procfs, e->pid, &fd));
+	if (sentence.n)
+		text__addf(&e->uncovered, "  %-12s %s: %s\n", "not named", runtime, sentence.s);
+	else if (fd >= 0)
+		text__addf(e->text, "  %-12s of compiled functions come from its perf map\n", "names");
+	text__fini(&sentence);
+}
+
 /* One line for each way in which a process cannot be examined. */
 static int refuse(struct log *log, pid_t pid, const struct procfs_facts *facts, int r)
 {
@@ -250,6 +265,7 @@ int doctor__describe(struct procfs *procfs, pid_t pid, const struct features *fe
 {
 	struct examination e = { .procfs = procfs, .pid = pid };
 	struct procfs_facts facts;
+	char runtime[64] = "";
 	struct text files;
 	int r;
 
@@ -266,9 +282,11 @@ int doctor__describe(struct procfs *procfs, pid_t pid, const struct features *fe
 	if (r) {
 		refuse(log, pid, &facts, r);
 	} else {
+		procfs__runtime(procfs, pid, runtime, sizeof(runtime));
 		add_limits_of_ours(&e, &facts, features);
+		add_unnamed(&e, runtime);
 		e.text = text;
-		add_identity(&e, &facts);
+		add_identity(&e, &facts, runtime);
 		add_memory(&e);
 		text__addf(text, "  %-12s system calls that take and give back memory\n", "covered");
 		text__add(text, files.s ? files.s : "");

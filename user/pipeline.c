@@ -76,7 +76,9 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 	if (!r)
 		detector__watch(pipeline->detector, pipeline->world);
 	if (!r)
-		r = symbolizer__new(&pipeline->symbolizer, &(struct symbolizer_opts){ .log = opts->log });
+		r = symbolizer__new(&pipeline->symbolizer,
+				    &(struct symbolizer_opts){ .waits = opts->waits,
+							       .log = opts->log });
 	if (!r && !opts->facts)
 		r = loop__new(&pipeline->loop);
 	if (r) {

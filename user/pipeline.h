@@ -38,6 +38,7 @@ struct pipeline_opts {
 	struct log *log;
 	enum detector_question question;
 	bool keep_exited;
+	bool waits;			/* a report may take its time: see struct symbolizer_opts */
 	bool whole_system;		/* the report leaves out processes without a finding */
 	const char *command;		/* as the report names it */
 	const struct capture_facts *facts;	/* of a replay, in place of the last four; else NULL */

@@ -62,6 +62,7 @@ static int start(struct record *record)
 					     .log = record->log,
 					     .question = all ? DETECTOR_SERVICE : DETECTOR_ONE_SHOT,
 					     .keep_exited = !all,
+					     .waits = true,
 					     .whole_system = all,
 					     .command = "record",
 					     .on_tick = on_tick,

@@ -64,6 +64,7 @@ static int make_report(struct replay *replay, const struct options *options, str
 	int status;
 
 	if (pipeline__init(&pipeline, &(struct pipeline_opts){ .log = log,
+							       .waits = true,
 							       .facts = replay__facts(replay) }))
 		return EXIT_TOOL_FAILED;
 	status = output__open(&output, options, log);

@@ -175,6 +175,7 @@ static int start(struct watch *watch)
 	r = pipeline__init(&watch->pipeline, &(struct pipeline_opts){ .log = watch->log,
 								      .question = DETECTOR_ONE_SHOT,
 								      .keep_exited = true,
+								      .waits = true,
 								      .command = command_name(options->command),
 								      .on_tick = on_tick,
 								      .ctx = watch });

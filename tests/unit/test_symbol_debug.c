@@ -24,7 +24,7 @@ static void check_hidden(const struct folder *folder, const char *stripped, bool
 	assert_int_equal(find_symbol(whole, "hidden", &found), 1);
 	query.offset = found.file_offset + 1;
 	snprintf(path, sizeof(path), "%s/%s", folder->path, stripped);
-	assert_int_equal(symbolizer__new(&s, &(struct symbolizer_opts){0}), 0);
+	assert_int_equal(symbolizer__new(&s, &(struct symbolizer_opts){ .waits = true }), 0);
 	assert_int_equal(symbolizer__add(s, 1, 1, open_in(folder, stripped), path), 0);
 	r = symbolizer__resolve(s, &query, &symbol);
 	symbolizer__free(s);

@@ -50,8 +50,9 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 	return p;
 }
 
-static void free_watched(struct watched *p)
+static void free_watched(struct live *live, struct watched *p)
 {
+	live_forget_perf_map(live, p);
 	code_maps__fini(&p->code);
 	live_forget_recent(p);
 	table__fini(&p->rules);
@@ -69,7 +70,7 @@ void live_forget(struct live *live, uint32_t tgid)
 	live_drop_rules(live, p, 0, UINT64_MAX);
 	unwinder__forget(live->unwinder, tgid);
 	table__remove(&live->processes, key);
-	free_watched(p);
+	free_watched(live, p);
 }
 
 void live_forget_all(struct live *live)
@@ -78,19 +79,8 @@ void live_forget_all(struct live *live)
 	size_t cursor = 0;
 
 	while ((slot = table__next(&live->processes, &cursor)))
-		free_watched(slot->process);
+		free_watched(live, slot->process);
 	table__fini(&live->processes);
-}
-
-/* Whose own frames have no names: what a runtime compiles or interprets is in no file. */
-static void note_runtime(struct live *live, const struct watched *p, const char *runtime)
-{
-	static const char *const compiled[] = { "openj9", "node", "dotnet", "erlang" };
-
-	for (size_t i = 0; i < sizeof(compiled) / sizeof(compiled[0]); i++)
-		if (!strncmp(runtime, compiled[i], strlen(compiled[i])))
-			live_note(live, p->tgid, "%s: frames of the code it compiles or interprets have "
-				  "no names, only addresses", runtime);
 }
 
 int live_send_facts(struct live *live, struct watched *p)
@@ -129,7 +119,6 @@ int live_send_facts(struct live *live, struct watched *p)
 	ev->uid = facts.uid;
 	live_header(&ev->h, EV_PROCESS, (uint32_t)sz, p->tgid);
 	p->facts_sent = true;
-	note_runtime(live, p, runtime);
 	if (facts.is_32bit)
 		live_note(live, p->tgid, "%s is a 32-bit program: its system calls pass other "
 			  "tracepoints and are not seen", facts.comm);
@@ -304,8 +293,9 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	unwinder__forget(live->unwinder, p->tgid);
 	p->start_ns = ev->start_ns;
 	p->since_ns = clock_monotonic_ns();
-	p->seeded = p->facts_sent = p->runtime_told = p->trouble_told = false;
+	p->seeded = p->facts_sent = p->runtime_told = p->trouble_told = p->unnamed_told = false;
 	table__clear(&p->named);
+	live_forget_perf_map(live, p);
 	code_maps__clear(&p->code);
 	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
 		live_look_at_exe(live, p);

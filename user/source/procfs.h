@@ -95,6 +95,14 @@ static inline bool procfs_same_start(uint64_t a_ns, uint64_t b_ns)
  */
 int procfs__runtime(struct procfs *procfs, pid_t pid, char *out, size_t out_sz);
 
+/*
+ * Opens the perf map that the process's runtime writes (user/symbol/perf_map.h), below the process's
+ * own root and by its id in its own pid namespace; the caller's to close. 0; -ENOENT: there is none;
+ * -EINVAL: no plain file, such as a symbolic link; -EPERM: somebody else's, or it has other names;
+ * -ESTALE: last written before the process began; PROCFS_NOT_A_LEADER; or -errno.
+ */
+int procfs__open_perf_map(struct procfs *procfs, pid_t pid, int *out_fd);
+
 /* --- mappings ------------------------------------------------------------------------------ */
 
 struct procfs_map {

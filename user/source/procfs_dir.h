@@ -34,6 +34,9 @@ int procfs__slurp_at(int dir_fd, const char *name, size_t max_sz, char **out);
 /* The number after "key" at the start of a line of `text`: "VmRSS:\t  1234 kB". False: none. */
 bool procfs_field(const char *text, const char *key, uint64_t *out);
 
+/* What `status` and `stat` tell, of the process whose /proc/PID is dir_fd; as procfs__facts(). */
+int procfs__identity_at(int dir_fd, pid_t pid, struct procfs_facts *out);
+
 /* each_map() of the process whose /proc/PID is dir_fd. */
 int procfs__each_map_at(int dir_fd, procfs_map_fn fn, void *ctx);
 

@@ -132,17 +132,14 @@ static void read_unit(int dir_fd, struct procfs_facts *out)
 		cgroup__unit(text, out->unit, sizeof(out->unit));
 }
 
-int procfs__facts(struct procfs *procfs, pid_t pid, struct procfs_facts *out)
+int procfs__identity_at(int dir_fd, pid_t pid, struct procfs_facts *out)
 {
-	cleanup_fd int dir_fd = -1;
 	char text[8192];
 	size_t n;
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = procfs__open_dir(procfs, pid, &dir_fd);
-	if (!r)
-		r = procfs__read_at(dir_fd, "status", text, sizeof(text), &n);
+	r = procfs__read_at(dir_fd, "status", text, sizeof(text), &n);
 	if (!r)
 		r = parse_status(text, out);
 	if (r)
@@ -151,8 +148,18 @@ int procfs__facts(struct procfs *procfs, pid_t pid, struct procfs_facts *out)
 	if (out->tgid != pid)
 		return PROCFS_NOT_A_LEADER;
 	r = procfs__read_at(dir_fd, "stat", text, sizeof(text), &n);
+	return r ? r : parse_stat(text, out);
+}
+
+int procfs__facts(struct procfs *procfs, pid_t pid, struct procfs_facts *out)
+{
+	cleanup_fd int dir_fd = -1;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	r = procfs__open_dir(procfs, pid, &dir_fd);
 	if (!r)
-		r = parse_stat(text, out);
+		r = procfs__identity_at(dir_fd, pid, out);
 	if (r)
 		return r;
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * .gnu_debugdata is an ELF file with only a .symtab, packed by xz. libdwfl would unpack it, into as
- * much memory as it takes; a hostile megabyte takes 7 GB. So liblzma does it for us within bounds:
- * libdw has loaded it if it can do xz at all, and its one function that we need is found at run
- * time, which spares another library to build and install. The result goes to a memfd, to be read
- * as any other file.
+ * much memory as it takes; a hostile megabyte takes 7 GB. So liblzma does it for us within bounds. Its
+ * one function that we need is found at run time, which spares a library to build and install; systems
+ * with such files have it. The result goes to a memfd, to be read as any other file.
  */
 #include "user/symbol/debugfile.h"
 
@@ -46,20 +45,28 @@ static int write_memfd(const uint8_t *buf, size_t sz, int *out)
 	return 0;
 }
 
+static lzma_decode_fn find_decoder(void)
+{
+	void *library = dlopen("liblzma.so.5", RTLD_NOW | RTLD_NODELETE);
+
+	return library ? (lzma_decode_fn)dlsym(library, "lzma_stream_buffer_decode") : NULL;
+}
+
 int debugdata__unpack(const struct elf_file *file, int *fd, size_t *sz)
 {
-	lzma_decode_fn decode = (lzma_decode_fn)dlsym(RTLD_DEFAULT, "lzma_stream_buffer_decode");
 	cleanup_free uint8_t *packed = NULL;
 	uint64_t memory_limit = MAX_DECODER_SZ;
 	size_t packed_at = 0;
 	GElf_Shdr section;
+	lzma_decode_fn decode;
 	uint8_t *unpacked;
 	int r;
 
 	r = elf_file__find_section(file, SHT_PROGBITS, ".gnu_debugdata", &section);
 	if (r)
 		return r;
-	if (!decode || section.sh_size > MAX_PACKED_SZ)
+	decode = section.sh_size <= MAX_PACKED_SZ ? find_decoder() : NULL;
+	if (!decode)
 		return 1;
 	packed = malloc(section.sh_size + 1);
 	if (!packed)

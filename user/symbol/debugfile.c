@@ -3,9 +3,6 @@
  * The conventions are gdb's ("Debugging Information in Separate Files") and elfutils'. The paths
  * come from the traced process' own view, which here may lead to another file or to none: so a
  * candidate counts only with the right build-id or checksum, and must be a regular file.
- *
- * debuginfod is asked through libdwfl, which loads its client library if it is installed. It gets a
- * module that consists of the build-id alone, so that it opens no file of the process.
  */
 #include "user/symbol/debugfile.h"
 
@@ -16,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-#include <elfutils/libdwfl.h>
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
 #include "user/base/text.h"
+#include "user/symbol/debug_servers.h"
 
 #define DEBUG_ROOT "/usr/lib/debug"
 #define MAX_LINK_SZ 256			/* bytes of .gnu_debuglink: a file name and a checksum */
@@ -170,35 +167,21 @@ static int find_by_link(const struct elf_file *file, const char *path, const uin
 	return 1;
 }
 
-static int ask_servers(const uint8_t *id, size_t id_sz, int *out)
+static int ask_servers(struct debug_servers *servers, const uint8_t *id, size_t id_sz, int *out)
 {
-	static const Dwfl_Callbacks callbacks = {
-		.find_elf = dwfl_build_id_find_elf,
-		.find_debuginfo = dwfl_standard_find_debuginfo,
-	};
-	const char *urls = getenv("DEBUGINFOD_URLS");
-	cleanup_free char *found = NULL;
-	Dwfl_Module *module;
 	cleanup_fd int fd = -1;
-	Dwfl *dwfl;
+	int r = servers ? debug_servers__find(servers, id, id_sz, &fd) : 1;
 
-	if (!urls || !urls[0] || !id_sz)
-		return 1;
-	dwfl = dwfl_begin(&callbacks);
-	if (!dwfl)
-		return -ENOMEM;
-	module = dwfl_report_module(dwfl, "module", 0, 4096);
-	if (module && !dwfl_module_report_build_id(module, id, id_sz, 0))
-		fd = dwfl_standard_find_debuginfo(module, NULL, "module", 0, "/nonexistent/module",
-						  NULL, 0, &found);
-	dwfl_end(dwfl);
-	if (fd < 0 || !same_build_id(fd, id, id_sz))
+	if (r)
+		return r;
+	if (!same_build_id(fd, id, id_sz))
 		return 1;
 	*out = steal_fd(&fd);
 	return 0;
 }
 
-int debugfile__find(const struct elf_file *file, const char *path, int *fd)
+int debugfile__find(const struct elf_file *file, const char *path, struct debug_servers *servers,
+		    int *fd)
 {
 	uint8_t id[ELF_BUILD_ID_MAX];
 	size_t id_sz = elf_file__build_id(file, id);
@@ -208,6 +191,6 @@ int debugfile__find(const struct elf_file *file, const char *path, int *fd)
 		return 0;
 	r = find_by_link(file, path, id, id_sz, fd);
 	if (r > 0 || r == -EBADMSG)
-		r = ask_servers(id, id_sz, fd);
+		r = ask_servers(servers, id, id_sz, fd);
 	return r;
 }

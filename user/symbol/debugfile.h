@@ -8,18 +8,22 @@
 
 #include "user/symbol/elf_file.h"
 
+struct debug_servers;
+
 /* Opens a regular file for reading; anything else is not even opened, since opening a device can
  * do things. Returns an fd, the caller's to close, or -errno (-EINVAL: no regular file). */
 int open_regular(const char *path);
 
 /*
  * Looks for the debug file of `file`: under the build-id in /usr/lib/debug/.build-id; by its
- * .gnu_debuglink beside `path` (may be NULL), in .debug beside it, and in /usr/lib/debug; and, when
- * DEBUGINFOD_URLS is set in the environment, at these servers, which can take seconds. What is
- * found has the same build-id, or where the file has none, the checksum of the link.
- * Returns 0 with *fd, the caller's to close; 1: there is none; -errno.
+ * .gnu_debuglink beside `path` (may be NULL), in .debug beside it, and in /usr/lib/debug; and at the
+ * servers, unless they are NULL. What is found has the same build-id, or where the file has none, the
+ * checksum of the link.
+ * Returns 0 with *fd, the caller's to close; 1: there is none; 2: a server may have it, see
+ * debug_servers__find(); -errno.
  */
-int debugfile__find(const struct elf_file *file, const char *path, int *fd);
+int debugfile__find(const struct elf_file *file, const char *path, struct debug_servers *servers,
+		    int *fd);
 
 /* Unpacks .gnu_debugdata into memory. 0 with *fd, the caller's to close, and the bytes it holds; 1:
  * there is none, or it cannot be unpacked here; -EBADMSG, -ENOMEM, -errno. */

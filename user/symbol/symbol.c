@@ -24,6 +24,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/table.h"
+#include "user/symbol/debug_servers.h"
 #include "user/symbol/debugfile.h"
 #include "user/symbol/elf_file.h"
 #include "user/symbol/symbol_file.h"
@@ -40,9 +41,9 @@ struct list {
 struct symbolizer {
 	struct table by_key;		/* struct slot */
 	struct list kept, unusable;	/* by use */
-	size_t max_files, max_bytes;
+	size_t max_files;
 	size_t bytes;			/* learnt, of all kept files */
-	struct log *log;
+	struct symbol_env env;
 };
 
 struct slot {
@@ -88,8 +89,12 @@ int symbolizer__new(struct symbolizer **out, const struct symbolizer_opts *opts)
 		return -ENOMEM;
 	table__init(&symbolizer->by_key, sizeof(struct file_key), sizeof(struct slot));
 	symbolizer->max_files = opts->max_files ? opts->max_files : DEFAULT_MAX_FILES;
-	symbolizer->max_bytes = opts->max_bytes ? opts->max_bytes : DEFAULT_MAX_BYTES;
-	symbolizer->log = opts->log;
+	symbolizer->env.max_bytes = opts->max_bytes ? opts->max_bytes : DEFAULT_MAX_BYTES;
+	symbolizer->env.log = opts->log;
+	if (debug_servers__new(&symbolizer->env.servers, opts->waits, opts->log)) {
+		free(symbolizer);
+		return -ENOMEM;
+	}
 	*out = symbolizer;
 	return 0;
 }
@@ -111,6 +116,7 @@ struct symbolizer *symbolizer__free(struct symbolizer *symbolizer)
 	while (symbolizer->unusable.oldest)
 		forget(symbolizer, symbolizer->unusable.oldest);
 	table__fini(&symbolizer->by_key);
+	debug_servers__free(symbolizer->env.servers);
 	free(symbolizer);
 	return NULL;
 }
@@ -175,6 +181,14 @@ bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t
 	const struct symbol_file *file = find(symbolizer, &key);
 
 	return file && !file->is_missing;
+}
+
+bool symbolizer__is_useless(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino)
+{
+	struct file_key key = { .dev = dev, .ino = ino };
+	const struct symbol_file *file = find(symbolizer, &key);
+
+	return file && file->fd < 0 && !file->is_missing;
 }
 
 size_t elf_build_id(int fd, uint8_t id[20])
@@ -277,16 +291,16 @@ static void keep_bounds(struct symbolizer *symbolizer, struct symbol_file *curre
 	struct symbol_file *file;
 
 	for (file = symbolizer->kept.oldest;
-	     file != current && symbolizer->bytes > symbolizer->max_bytes; file = file->newer) {
+	     file != current && symbolizer->bytes > symbolizer->env.max_bytes; file = file->newer) {
 		symbolizer->bytes -= symbol_file__bytes(file);
 		symbol_file__drop(file);
 		symbolizer->bytes += symbol_file__bytes(file);
 	}
-	if (symbolizer->bytes <= symbolizer->max_bytes)
+	if (symbolizer->bytes <= symbolizer->env.max_bytes)
 		return;
 	symbolizer->bytes -= symbol_file__bytes(current);
 	symbol_file__drop_answers(current);
-	if (symbol_file__bytes(current) > symbolizer->max_bytes)
+	if (symbol_file__bytes(current) > symbolizer->env.max_bytes)
 		symbol_file__drop(current);
 	symbolizer->bytes += symbol_file__bytes(current);
 }
@@ -322,7 +336,7 @@ int symbolizer__resolve(struct symbolizer *symbolizer, const struct symbol_query
 	if (query->return_address && offset)
 		offset--;
 	before = symbol_file__bytes(file);
-	r = symbol_file__ask(file, offset, symbolizer->max_bytes, symbolizer->log, &answer);
+	r = symbol_file__ask(file, offset, &symbolizer->env, &answer);
 	symbolizer->bytes += symbol_file__bytes(file) - before;
 	if (!r)
 		r = copy_answer(answer, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * From (file, offset) to names, with elfutils: .symtab, .dynsym, separate debug files by build-id
- * and debuglink, C++ and Rust demangled. Files are hostile: a broken one yields no name and one
+ * From (file, offset) to names, with elfutils: .symtab, .dynsym, separate debug files by build-id,
+ * debuglink and from debuginfod servers, C++ and Rust demangled. Files are hostile: a broken one yields no name and one
  * note, never an error of the program.
  *
  * A file is registered while a process that maps it lives (its fd is kept), so that names are had
@@ -21,6 +21,8 @@ struct symbolizer;
 struct symbolizer_opts {
 	size_t max_files;	/* kept open, each with up to two descriptors; 0: a default */
 	size_t max_bytes;	/* of cached names; 0: a default */
+	bool waits;		/* for debuginfod servers, within bounds; else their names come
+				 * with a later question */
 	struct log *log;	/* borrowed; NULL: no notes about files without names */
 };
 
@@ -34,6 +36,8 @@ struct symbolizer *symbolizer__free(struct symbolizer *symbolizer);
  */
 int symbolizer__add(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, int fd,
 		    const char *path);
+/* True when it was registered and is no usable ELF file. */
+bool symbolizer__is_useless(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);
 bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);
 
 /* The build-id of an ELF file: its length (1..20) and bytes in id[20]; 0: it has none, or it is

@@ -18,6 +18,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/log.h"
+#include "user/symbol/debug_servers.h"
 #include "user/symbol/debugfile.h"
 #include "user/symbol/lines.h"
 #include "user/symbol/symbol.h"
@@ -100,7 +101,7 @@ void symbol_file__drop(struct symbol_file *file)
 		close(file->debug_fd);
 	file->debug_fd = -1;
 	file->memfd_bytes = 0;
-	file->is_loaded = false;
+	file->is_loaded = file->awaits_server = false;
 }
 
 size_t symbol_file__bytes(const struct symbol_file *file)
@@ -117,12 +118,12 @@ static const char *name_of(const struct symbol_file *file)
 }
 
 static int add_table(struct symbol_file *file, const struct elf_file *elf, uint32_t type,
-		     size_t max_bytes, struct log *log)
+		     const struct symbol_env *env)
 {
-	int r = symtab__add(file->symtab, elf, type, max_bytes / 2 / BYTES_PER_FUNCTION);
+	int r = symtab__add(file->symtab, elf, type, env->max_bytes / 2 / BYTES_PER_FUNCTION);
 
 	if (r < 0 && r != -ENOMEM) {
-		log_info(log, "%s: a broken %s, some names will be missing", name_of(file),
+		log_info(env->log, "%s: a broken %s, some names will be missing", name_of(file),
 			 type == SHT_DYNSYM ? ".dynsym" : ".symtab");
 		return 0;
 	}
@@ -130,47 +131,48 @@ static int add_table(struct symbol_file *file, const struct elf_file *elf, uint3
 }
 
 /* The .symtab of the file behind debug_fd. 1: none. */
-static int add_debug_table(struct symbol_file *file, size_t max_bytes, struct log *log)
+static int add_debug_table(struct symbol_file *file, const struct symbol_env *env)
 {
 	cleanup_elf_file struct elf_file *elf = NULL;
 	int r = elf_file__open(&elf, file->debug_fd);
 
 	if (r)
 		return r == -ENOMEM ? r : 1;
-	return add_table(file, elf, SHT_SYMTAB, max_bytes, log);
+	return add_table(file, elf, SHT_SYMTAB, env);
 }
 
 /* Debug file or .gnu_debugdata, as needed. 0 or -ENOMEM. */
-static int load_debug(struct symbol_file *file, const struct elf_file *elf, size_t max_bytes,
-		      struct log *log)
+static int load_debug(struct symbol_file *file, const struct elf_file *elf,
+		      const struct symbol_env *env)
 {
 	GElf_Shdr section;
 	int r;
 
 	if (file->has_symtab && !elf_file__find_section(elf, SHT_PROGBITS, ".debug_line", &section))
 		return 0;
-	r = debugfile__find(elf, file->path, &file->debug_fd);
+	r = debugfile__find(elf, file->path, env->servers, &file->debug_fd);
 	if (r == -ENOMEM)
 		return r;
+	file->awaits_server = r == 2;
 	if (file->has_symtab)
 		return 0;
 	if (r == 0)
-		r = add_debug_table(file, max_bytes, log);
+		r = add_debug_table(file, env);
 	if (r == 0)
 		file->has_symtab = true;
 	if (r == 0 || r == -ENOMEM || file->debug_fd >= 0)
 		return r < 0 ? r : 0;
 	r = debugdata__unpack(elf, &file->debug_fd, &file->memfd_bytes);
 	if (r == 0)
-		r = add_debug_table(file, max_bytes, log);
+		r = add_debug_table(file, env);
 	if (r < 0 && r != -ENOMEM)
-		log_info(log, "%s: a broken .gnu_debugdata, some names will be missing",
+		log_info(env->log, "%s: a broken .gnu_debugdata, some names will be missing",
 			 name_of(file));
 	file->has_symtab = r == 0;
 	return r == -ENOMEM ? r : 0;
 }
 
-static int load(struct symbol_file *file, size_t max_bytes, struct log *log)
+static int load(struct symbol_file *file, const struct symbol_env *env)
 {
 	cleanup_elf_file struct elf_file *elf = NULL;
 	size_t sz;
@@ -190,14 +192,14 @@ static int load(struct symbol_file *file, size_t max_bytes, struct log *log)
 		return -ENOMEM;
 	memcpy(file->segments, elf->segments, sz);
 	file->n_segments = elf->n_segments;
-	r = add_table(file, elf, SHT_DYNSYM, max_bytes, log);
+	r = add_table(file, elf, SHT_DYNSYM, env);
 	if (r < 0)
 		return r;
-	r = add_table(file, elf, SHT_SYMTAB, max_bytes, log);
+	r = add_table(file, elf, SHT_SYMTAB, env);
 	if (r < 0)
 		return r;
 	file->has_symtab = r == 0;
-	r = load_debug(file, elf, max_bytes, log);
+	r = load_debug(file, elf, env);
 	if (r)
 		return r;
 	symtab__finish(file->symtab);
@@ -219,7 +221,7 @@ static void note_nameless(struct symbol_file *file, struct log *log)
 }
 
 /* 0, found or not, or -ENOMEM. */
-static int find_line(struct symbol_file *file, uint64_t vaddr, size_t max_bytes,
+static int find_line(struct symbol_file *file, uint64_t vaddr, const struct symbol_env *env,
 		     struct answer *answer)
 {
 	int r;
@@ -227,9 +229,9 @@ static int find_line(struct symbol_file *file, uint64_t vaddr, size_t max_bytes,
 	if (!file->has_lines)
 		return 0;
 	if (!file->lines) {
-		r = lines__new(&file->lines, file->fd, max_bytes / 2);
+		r = lines__new(&file->lines, file->fd, env->max_bytes / 2);
 		if (r && r != -ENOMEM && file->debug_fd >= 0)
-			r = lines__new(&file->lines, file->debug_fd, max_bytes / 2);
+			r = lines__new(&file->lines, file->debug_fd, env->max_bytes / 2);
 		if (r) {
 			file->has_lines = false;
 			return r == -ENOMEM ? r : 0;
@@ -239,8 +241,7 @@ static int find_line(struct symbol_file *file, uint64_t vaddr, size_t max_bytes,
 	return r == -ENOMEM ? r : 0;
 }
 
-static int look_up(struct symbol_file *file, size_t max_bytes, struct log *log,
-		   struct answer *answer)
+static int look_up(struct symbol_file *file, const struct symbol_env *env, struct answer *answer)
 {
 	char name[ELF_NAME_MAX];
 	uint64_t vaddr;
@@ -256,30 +257,32 @@ static int look_up(struct symbol_file *file, size_t max_bytes, struct log *log,
 		if (!answer->function)
 			return -ENOMEM;
 	} else {
-		note_nameless(file, log);
+		note_nameless(file, env->log);
 	}
-	return find_line(file, vaddr, max_bytes, answer);
+	return find_line(file, vaddr, env, answer);
 }
 
-int symbol_file__ask(struct symbol_file *file, uint64_t offset, size_t max_bytes, struct log *log,
+int symbol_file__ask(struct symbol_file *file, uint64_t offset, const struct symbol_env *env,
 		     const struct answer **out)
 {
 	struct answer *entry, answer = { .offset = offset };
 	int r;
 
+	if (file->awaits_server && debug_servers__are_ready(env->servers))
+		symbol_file__drop(file);
 	entry = table__find(&file->answers, &offset);
 	if (entry) {
 		*out = entry;
 		return 0;
 	}
 	if (!file->is_loaded) {
-		r = load(file, max_bytes, log);
+		r = load(file, env);
 		if (r) {
 			symbol_file__drop(file);
 			return r;
 		}
 	}
-	r = look_up(file, max_bytes, log, &answer);
+	r = look_up(file, env, &answer);
 	entry = r ? NULL : table__insert(&file->answers, &offset, NULL);
 	if (!entry) {
 		free(answer.function);

@@ -13,9 +13,17 @@
 #include "user/base/table.h"
 #include "user/symbol/elf_file.h"
 
+struct debug_servers;
 struct log;
 struct lines;
 struct symtab;
+
+/* What loading a file needs of the symbolizer. */
+struct symbol_env {
+	size_t max_bytes;		/* of memory for all files */
+	struct log *log;
+	struct debug_servers *servers;	/* NULL: none are asked */
+};
 
 /* (device, inode); the bytes are compared, so pad is zero. */
 struct file_key {
@@ -38,6 +46,7 @@ struct symbol_file {
 	/* Learnt: */
 	bool is_loaded;
 	int debug_fd;			/* the debug file, or unpacked .gnu_debugdata; or -1 */
+	bool awaits_server;		/* for its debug file: to be loaded again */
 	bool has_symtab;		/* more than .dynsym */
 	bool has_lines;			/* not known to have none */
 	size_t memfd_bytes;		/* of unpacked .gnu_debugdata */
@@ -65,8 +74,8 @@ struct symbol_file *symbol_file__new_unusable(const struct file_key *key);
 struct symbol_file *symbol_file__free(struct symbol_file *file);
 
 /* The answer for an offset, looked up if it is not known yet; *out is the file's until anything
- * else is asked or dropped. max_bytes bounds the table of functions. 0 or -ENOMEM. */
-int symbol_file__ask(struct symbol_file *file, uint64_t offset, size_t max_bytes, struct log *log,
+ * else is asked or dropped. 0 or -ENOMEM. */
+int symbol_file__ask(struct symbol_file *file, uint64_t offset, const struct symbol_env *env,
 		     const struct answer **out);
 
 void symbol_file__drop_answers(struct symbol_file *file);
