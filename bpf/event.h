@@ -55,6 +55,7 @@ enum ev_type {
 	EV_LOST = 75,		/* struct ev_lost: whose records were lost, and which */
 	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
 	EV_NAME = 77,		/* struct ev_name: captures only: what a frame is called */
+	EV_RUN = 78,		/* struct ev_run: whether the process could run, and did */
 	EV_METHOD = 80,		/* struct ev_method: the names of a frame of a runtime's code, before
 				 * the first EV_STACK that has it, and again before one that comes
 				 * more than 30 s after it was told last */
@@ -294,6 +295,18 @@ struct ev_memory {
 	__u64 limit[EV_N_LIMITS];	/* the limit itself; ~0: none */
 };
 
+enum ev_run_state {
+	EV_RUN_STOPPED = 1 << 0,	/* by a signal or a tracer */
+	EV_RUN_FROZEN = 1 << 1,		/* its cgroup is */
+};
+
+struct ev_run {
+	struct ev_header h;
+	__u64 cpu_ns;		/* CPU time of all its threads so far, also of those that ended */
+	__u32 state;		/* enum ev_run_state */
+	__u32 pad;
+};
+
 enum ev_loss_cause {
 	EV_LOSS_RING_FULL = 0,		/* ring buffer had no room for the record */
 	EV_LOSS_STACK_RING_FULL = 1,	/* ... for a stack definition: sent again later */
@@ -416,6 +429,7 @@ _Static_assert(sizeof(struct ev_seed) == 32, "ev_seed");
 _Static_assert(sizeof(struct ev_region) == 72, "ev_region");
 _Static_assert(sizeof(struct ev_file) == 64, "ev_file");
 _Static_assert(sizeof(struct ev_memory) == 24 + 40 + 16 * EV_N_LIMITS, "ev_memory");
+_Static_assert(sizeof(struct ev_run) == 40, "ev_run");
 _Static_assert(sizeof(struct ev_loss) == 24 + 8 * EV_N_LOSSES, "ev_loss");
 _Static_assert(sizeof(struct ev_lost) == 40, "ev_lost");
 _Static_assert(sizeof(struct ev_resident) == 48, "ev_resident");

@@ -14,3 +14,15 @@ check-verify:
 	@chown -R --reference=Makefile $(O)
 	@UNFREED_BUILD=$(B) VERIFY_SECONDS=$(DURATION) $(PYTHON) -m pytest -v -rs -p no:cacheprovider \
 		tests/live/test_verify.py -k test_load
+
+#   sudo make check-long MINUTES=30      real programs that are healthy, all at once for so long, beside
+#                                        `attach` and the service (tests/live/soak_programs.py)
+MINUTES ?= 30
+.PHONY: check-long
+check-long:
+	$(call as_root,check-long)
+	@packaging/install-deps.sh test
+	@$(MAKE) --no-print-directory -j$$(nproc) all programs
+	@chown -R --reference=Makefile $(O)
+	@UNFREED_BUILD=$(abspath $(O)) MINUTES=$(MINUTES) $(PYTHON) -m pytest -v --no-header \
+		-p no:cacheprovider tests/live/soak_programs.py

@@ -99,6 +99,8 @@ static inline void fake_close(struct world *world, struct site *site, uint64_t b
 static inline void fake_exit(struct world *world, struct process *p)
 {
 	p->exited = true;
+	p->clock.halt_tick = process__now_tick(p, world);
+	p->clock.halted = true;
 	p->last_ns = world->now_ns;
 }
 

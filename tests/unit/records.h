@@ -57,6 +57,7 @@ static const struct {
 	{ EV_SEED_END, "seed-end", 32 },
 	{ EV_FILE, "file", 0 },
 	{ EV_MEMORY, "memory", 144 },
+	{ EV_RUN, "run", 40 },
 	{ EV_LOSS, "loss", 112 },
 	{ EV_PAIR, "pair", 64 },
 	{ EV_NOTE, "note", 0 },

@@ -77,7 +77,7 @@ static uint32_t tick_of(const struct world *world, uint64_t ns)
 
 uint32_t process__last_tick(const struct process *process, const struct world *world)
 {
-	return process->exited ? tick_of(world, process->last_ns) : world__now_tick(world);
+	return process__now_tick(process, world);
 }
 
 /* NULL: no memory. */
@@ -99,7 +99,10 @@ static struct tracked *detector__track(struct detector *detector, const struct p
 	}
 	slot->tracked = tracked;
 	tracked->process = process;
+	/* By its own clock, of which it can have missed nothing yet that was not its parent's. */
 	tracked->first_tick = tick_of(detector->world, process->first_ns);
+	if (tracked->first_tick > process->clock.inherited)
+		tracked->first_tick -= process->clock.inherited;
 	return tracked;
 }
 
@@ -144,7 +147,7 @@ static void on_born(void *ctx, struct site *site, uint64_t bytes)
 		detector->no_memory = true;
 		return;
 	}
-	tick = world__now_tick(detector->world);
+	tick = process__now_tick(site->process, detector->world);
 	levels__note(&trend->levels, tick, site->bytes);
 	if (site->opened == trend->opened_seen && site->closed < trend->closed_seen) {
 		/* A release that failed is told as a birth, counted backwards. */
@@ -168,7 +171,7 @@ static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth
 
 	if (!trend)
 		return;
-	tick = world__now_tick(detector->world);
+	tick = process__now_tick(site->process, detector->world);
 	trend__died(trend, tick, birth_tick, bytes, whole);
 	trend->closed_seen = site->closed;
 	levels__note(&trend->levels, tick, site->bytes);

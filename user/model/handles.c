@@ -85,7 +85,7 @@ int handles__apply_open(struct world *world, struct proc *proc, const struct ev_
 	}
 	handle->bytes = bytes;
 	handle->site = site;
-	handle->birth_tick = world__now_tick(world);
+	handle->birth_tick = process__now_tick(&space->owner->pub, world);
 	site__took(world, world__site(world, site), bytes, true);
 	return 0;
 }

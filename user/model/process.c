@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/model/clock.h"
 #include "user/model/state.h"
 
 #define COMM_SZ_MAX 64
@@ -104,6 +105,7 @@ static int leave_space(struct world *world, struct proc *proc)
 
 	if (space->owner == proc && space->refs > 1) {
 		heir = heir_of(world, space, proc);
+		heir->pub.clock = proc->pub.clock;	/* by which all in the space was dated */
 		r = sites__inherit(world, proc, heir);
 		if (!r)
 			r = space__change_owner(world, space, heir);
@@ -124,6 +126,7 @@ static int end(struct world *world, struct proc *proc, bool keep)
 		return r;
 	}
 	proc->pub.exited = true;
+	clock__stop(&proc->pub.clock, world);
 	proc->pub.last_ns = world->now_ns;
 	stack_ids__fini(&proc->stack_ids, &world->stacks);
 	site_index__fini(&proc->sites, &world->slots);
@@ -173,6 +176,7 @@ static int make(struct world *world, uint32_t tgid, struct space *space, struct 
 	proc->pub.tgid = tgid;
 	proc->pub.first_ns = world->now_ns;
 	proc->pub.last_ns = world->now_ns;
+	clock__start(&proc->pub.clock, world);
 	site_index__init(&proc->sites);
 	stack_ids__init(&proc->stack_ids);
 	proc->space = space ? space : space__new();
@@ -324,6 +328,7 @@ static int fork_space(struct world *world, struct proc *parent, uint32_t child_t
 	copy->owner = *out;
 	if (refused)
 		world__refuse(world, *out);
+	clock__fork(&(*out)->pub.clock, &owner->pub.clock, world);
 	r = sites__inherit(world, owner, *out);
 	return r < 0 ? r : space__change_owner(world, copy, *out);
 }
@@ -351,8 +356,10 @@ int process__apply_fork(struct world *world, const struct ev_fork *event)
 	parent->pub.last_ns = world->now_ns;
 	if (event->shares_vm) {
 		r = make(world, event->child_tgid, parent->space, &child);
-		if (!r)
+		if (!r) {
 			parent->space->refs++;
+			clock__fork(&child->pub.clock, &parent->space->owner->pub.clock, world);
+		}
 	} else {
 		r = fork_space(world, parent, event->child_tgid, &child);
 	}

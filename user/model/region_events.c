@@ -144,7 +144,7 @@ static int convert(struct world *world, struct proc *proc, const struct ev_mprot
 	e->kind = kind;
 	e->prot = prot;
 	e->site = made->site[kind];
-	e->birth_tick = world__now_tick(world);
+	e->birth_tick = process__now_tick(&proc->space->owner->pub, world);
 	e->flags &= ~(REGION_FRAGMENT | REGION_SPLIT | REGION_SAME_FILE);
 	if (made->first[kind]) {
 		e->flags |= REGION_FRAGMENT | REGION_SPLIT;

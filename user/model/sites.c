@@ -276,7 +276,7 @@ static void free_site(struct world *world, struct model_site *site)
 static void retell(struct world *world, struct site *site, const struct site *merged)
 {
 	const struct world_watcher *watcher = world->opts.watcher;
-	const uint32_t tick = world__now_tick(world);
+	const uint32_t tick = process__now_tick(site->process, world);
 	uint64_t i, bytes, left = merged->bytes_closed;
 
 	if (watcher && watcher->born)

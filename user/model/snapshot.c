@@ -80,6 +80,7 @@ static bool key_of(const struct ev_header *h, struct kept_key *key)
 	*key = (struct kept_key){ .tgid = h->tgid, .type = h->type };
 	switch (h->type) {
 	case EV_PROCESS:
+	case EV_RUN:
 	case EV_LOSS:
 	case EV_TRUST:
 		return true;

@@ -209,7 +209,7 @@ int space__add_object(struct world *world, struct space *space, struct region_en
 {
 	int r;
 
-	entry->birth_tick = world__now_tick(world);
+	entry->birth_tick = process__now_tick(&space->owner->pub, world);
 	r = put_new(world, space, entry);
 	if (!r)
 		site__took(world, world__site(world, entry->site), entry->end - entry->start,
@@ -229,7 +229,7 @@ int space__fill(struct world *world, struct space *space, uint64_t start, uint64
 	struct region_entry e = *entry;
 	int r = 0;
 
-	e.birth_tick = world__now_tick(world);
+	e.birth_tick = process__now_tick(&space->owner->pub, world);
 	while (!r && region_map__gap(&space->map, &at, end, &e.start, &e.end)) {
 		e.flags = entry->flags & ~(REGION_FRAGMENT | REGION_SPLIT | REGION_SAME_FILE);
 		if (grown || bytes)

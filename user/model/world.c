@@ -12,6 +12,7 @@
  *   sites.c          sites and their keys; account.c: what they count
  *   stacks.c         what a stack id stands for
  *   loss.c           what was lost, and of whom; what is resident
+ *   clock.c          a process's own time
  *   files.c, notes.c facts; sweep.c: files that are over
  *
  * A process that no record has introduced is made on first sight, unless all the record says is
@@ -25,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "user/model/clock.h"
 #include "user/model/state.h"
 
 #define DEFAULT_REGIONS 8000000
@@ -216,11 +218,27 @@ static int apply_to_process(struct world *world, struct proc *proc, const struct
 		return seed__apply_end(world, proc, event);
 	case EV_MEMORY:
 		return apply_memory(proc, event);
+	case EV_RUN:
+		clock__read(&proc->pub.clock, world, event);
+		return 0;
 	case EV_RESIDENT:
 		return resident__apply(world, proc, event);
 	default:
 		return -EBADMSG;
 	}
+}
+
+/* Records of what a process does show that it runs; who shares its address space runs for it. */
+static void note_activity(struct world *world, const struct ev_header *h)
+{
+	struct proc *proc, *owner;
+
+	if (h->type >= EV_STACK || !h->tgid || processes__get(world, h->tgid, false, &proc))
+		return;
+	owner = proc->space->owner;
+	clock__ran(&proc->pub.clock, world, h->time_ns);
+	if (owner != proc)
+		clock__ran(&owner->pub.clock, world, h->time_ns);
 }
 
 static int apply(struct world *world, const struct ev_header *h)
@@ -250,6 +268,7 @@ int world__apply(struct world *world, const struct ev_header *record)
 	}
 	if (record->time_ns > world->now_ns)
 		world->now_ns = record->time_ns;
+	note_activity(world, record);
 	r = apply(world, record);
 	if (!r && files__want_sweep(&world->files))
 		r = world__sweep_files(world);

@@ -34,7 +34,8 @@ enum kind {
 	N_KINDS = KIND_PAIR_0 + 32,
 };
 
-/* Births are dated in ticks of 100 ms since the world's first record. */
+/* Births are dated in ticks of 100 ms since the world's first record, less those in which the process
+ * could not run: process__now_tick(). */
 #define WORLD_TICK_NS 100000000ull
 
 /* All that one process holds of one kind from one call stack. Lives as long as its process. */
@@ -74,11 +75,28 @@ struct kind_totals {
 					 * of the same handle */
 };
 
+/*
+ * The process's own clock (clock.c): ticks in which it could run. Births and deaths are dated by it.
+ * Read it by process__now_tick() alone.
+ */
+struct process_clock {
+	uint32_t skipped;		/* ticks that did not count */
+	uint32_t inherited;		/* of these: before it was seen first, from its parent */
+	bool halted;			/* it stands still at halt_tick ... */
+	bool stopped;			/* ... and the latest reading said why */
+	uint32_t halt_tick;
+	uint64_t halted_ns;		/* since when, by the records' clock */
+	uint64_t busy_ns;		/* last known to be at work */
+	uint64_t busy_cpu_ns;		/* CPU time used by then */
+	uint64_t read_ns, cpu_ns;	/* of the latest reading; 0: none yet */
+};
+
 /* A process, by (tgid, start time). */
 struct process {
 	uint32_t tgid, ppid, uid;
 	uint64_t start_ns;		/* CLOCK_BOOTTIME; 0: not known yet */
 	char *comm, *cmdline, *unit, *runtime;	/* never NULL; raw bytes of a hostile process */
+	struct process_clock clock;
 	uint64_t first_ns, last_ns;	/* first record about it, last one (exit, when exited) */
 	bool exited;			/* gone; kept when world_opts.keep_exited */
 	bool seeded;			/* its map file was read */
@@ -103,7 +121,7 @@ struct process {
 struct world_watcher {
 	/* `bytes` were taken by one object of `site`; site counters already include it. */
 	void (*born)(void *ctx, struct site *site, uint64_t bytes);
-	/* `bytes` of an object born at `birth_tick` were given back; `whole`: nothing of the
+	/* `bytes` of an object born at `birth_tick` of the process's clock were given back; `whole`: nothing of the
 	 * object is left. Not called for a process's end or exec. */
 	void (*died)(void *ctx, struct site *site, uint64_t bytes, uint32_t birth_tick, bool whole);
 	/* the site is about to be freed: its process was dropped, or exec emptied it */
@@ -137,6 +155,8 @@ int world__apply(struct world *world, const struct ev_header *record);
 
 uint64_t world__now_ns(const struct world *world);	/* of the newest record; 0 before any */
 uint32_t world__now_tick(const struct world *world);
+/* The tick of the process's own clock: now, or at its end. */
+uint32_t process__now_tick(const struct process *process, const struct world *world);
 uint64_t world__n_events(const struct world *world);	/* kernel-side records applied */
 uint64_t world__lost(const struct world *world, enum ev_loss_cause cause);
 /* Files forgotten because nobody maps them any more. */

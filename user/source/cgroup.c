@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Memory limits of control groups. A limit binds the sum of everything below it, so the group with
+ * Memory limits of control groups, and their freezer. A limit binds the sum of everything below it, so the group with
  * the least left anywhere between the process's own and the root decides, and each is weighed
  * with its own usage.
  *
@@ -75,7 +75,9 @@ static int add_mount(struct cgroup_mounts *mounts, char *line, const char *sysro
 	if (!type || !options)
 		return 0;
 	mount->v2 = !strcmp(type, "cgroup2");
-	if (!mount->v2 && (strcmp(type, "cgroup") || !has_word(options, "memory")))
+	mount->memory = mount->v2 || has_word(options, "memory");
+	mount->freezer = mount->v2 || has_word(options, "freezer");
+	if (!mount->v2 && (strcmp(type, "cgroup") || (!mount->memory && !mount->freezer)))
 		return 0;
 
 	field[0] = strtok_r(line, " ", &save);
@@ -256,6 +258,44 @@ static void weigh_ancestors(const struct cgroup_mount *mount, char *path, struct
 	}
 }
 
+/* The group that the process is in, O_PATH; -1: it cannot be seen. */
+static int open_group(const struct cgroup_mount *mount, const char *cgroup_text,
+		      const char *controller, char below[static 4097])
+{
+	char path[4097];
+
+	if (mount->fd < 0 ||
+	    !cgroup_find_path(cgroup_text, mount->v2, controller, path, sizeof(path)) ||
+	    !cgroup_path_below(mount->root, path, below, 4097))
+		return -1;
+	return openat(mount->fd, below, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Both layouts say of a group what holds for it, be it by an ancestor. */
+bool cgroup__is_frozen(const struct cgroup_mounts *mounts, const char *cgroup_text)
+{
+	char below[4097], text[256];
+	size_t n;
+
+	for (size_t i = 0; i < mounts->n; i++) {
+		const struct cgroup_mount *mount = &mounts->mount[i];
+		cleanup_fd int fd = -1;
+		uint64_t frozen;
+
+		if (mount->freezer)
+			fd = open_group(mount, cgroup_text, "freezer", below);
+		if (fd < 0)
+			continue;
+		if (procfs__read_at(fd, mount->v2 ? "cgroup.events" : "freezer.state", text,
+				    sizeof(text), &n))
+			continue;
+		if (mount->v2 ? procfs_field(text, "frozen ", &frozen) && frozen :
+				!strncmp(text, "FROZEN", 6))
+			return true;
+	}
+	return false;
+}
+
 void cgroup__room(const struct cgroup_mounts *mounts, const char *cgroup_text,
 		  struct cgroup_room *out)
 {
@@ -265,7 +305,7 @@ void cgroup__room(const struct cgroup_mounts *mounts, const char *cgroup_text,
 	for (size_t i = 0; i < mounts->n; i++) {
 		const struct cgroup_mount *mount = &mounts->mount[i];
 
-		if (mount->fd >= 0 &&
+		if (mount->memory && mount->fd >= 0 &&
 		    cgroup_find_path(cgroup_text, mount->v2, "memory", path, sizeof(path)) &&
 		    cgroup_path_below(mount->root, path, below, sizeof(below)))
 			weigh_ancestors(mount, below, out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Control groups: which unit or container a process belongs to, and how much memory its group may
- * still take. Used by procfs alone; the parsers are pure, so that tests need no cgroups.
+ * Control groups: which unit or container a process belongs to, how much memory its group may
+ * still take, and whether it is frozen. Used by procfs alone; the parsers are pure, so that tests need no cgroups.
  */
 #ifndef UNFREED_SOURCE_CGROUP_H
 #define UNFREED_SOURCE_CGROUP_H
@@ -13,7 +13,8 @@
 #define CGROUP_MAX_MOUNTS 8
 
 struct cgroup_mount {
-	bool v2;	/* else the v1 hierarchy that has the memory controller */
+	bool v2;	/* else a v1 hierarchy that has one of: */
+	bool memory, freezer;	/* v2 has both */
 	char *root;	/* which cgroup is mounted, as our cgroup namespace calls it */
 	int fd;		/* of the mount point, O_PATH; -1: could not be opened */
 };
@@ -45,6 +46,9 @@ struct cgroup_room {
 /* The tightest limits over the process's cgroup and its ancestors: see procfs__memory(). */
 void cgroup__room(const struct cgroup_mounts *mounts, const char *cgroup_text,
 		  struct cgroup_room *out);
+
+/* Whether the process's cgroup, or one above it, is frozen; false where that cannot be seen. */
+bool cgroup__is_frozen(const struct cgroup_mounts *mounts, const char *cgroup_text);
 
 /*
  * Where below a mount of `root` the cgroup `path` lies, as our cgroup namespace names both: "a/b",

@@ -40,6 +40,7 @@ struct watched {
 	uint32_t n_acquisitions;	/* until stacks are taken */
 	uint32_t n_handles;
 	uint64_t memory_read_ns;
+	uint64_t cpu_ns;		/* used by then */
 	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
 	struct recent *recent;		/* its last releases; NULL: none */

@@ -43,6 +43,7 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 	}
 	p->tgid = tgid;
 	p->since_ns = clock_monotonic_ns();
+	p->cpu_ns = UINT64_MAX;
 	p->stacks = live->opts.stacks;
 	table__init(&p->rules, sizeof(struct unwind_key), sizeof(struct unwind_key));
 	table__init(&p->named, sizeof(struct named_frame), sizeof(struct named_frame));
@@ -328,11 +329,24 @@ int live__resident(struct live *live, uint32_t tgid, const struct live_range *ra
 	return live->stop < 0 ? live->stop : 0;
 }
 
+/* Whether it could run since the last time: its clock goes by that. */
+static void send_run(struct live *live, struct watched *p)
+{
+	struct ev_run ev = {};
+
+	if (procfs__run(live->procfs, (pid_t)p->tgid, p->cpu_ns, &ev))
+		return;
+	p->cpu_ns = ev.cpu_ns;
+	live_header(&ev.h, EV_RUN, sizeof(ev), p->tgid);
+	live_emit(live, &ev.h);
+}
+
 void live_send_memory(struct live *live, struct watched *p)
 {
 	struct ev_memory ev = {};
 
 	p->memory_read_ns = clock_monotonic_ns();
+	send_run(live, p);
 	if (procfs__memory(live->procfs, (pid_t)p->tgid, false, &ev))
 		return;	/* gone, or no memory of its own */
 	live_header(&ev.h, EV_MEMORY, sizeof(ev), p->tgid);

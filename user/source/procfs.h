@@ -186,6 +186,13 @@ int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *
  */
 int procfs__memory(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out);
 
+/*
+ * Fills in all of *out but the header: CPU time so far (in steps of PROCFS_TICK_NS), and whether the
+ * process is stopped or its cgroup (v1 freezer or v2) frozen. `cpu_before_ns` is what this told last, or
+ * ~0: who used more since then is neither held by a tracer nor frozen. 0 or -errno.
+ */
+int procfs__run(struct procfs *procfs, pid_t pid, uint64_t cpu_before_ns, struct ev_run *out);
+
 struct procfs_range {
 	uint64_t start, end;	/* page-aligned, start < end */
 };

@@ -206,6 +206,7 @@ static const struct ev_shape shapes[] = {
 	[EV_SEED_END] = EXACT("seed-end", struct ev_seed, check_seed),
 	[EV_FILE] = VARIABLE("file", struct ev_file, check_file),
 	[EV_MEMORY] = EXACT("memory", struct ev_memory, NULL),
+	[EV_RUN] = EXACT("run", struct ev_run, NULL),
 	[EV_LOSS] = EXACT("loss", struct ev_loss, NULL),
 	[EV_PAIR] = EXACT("pair", struct ev_pair, check_pair),
 	[EV_NOTE] = VARIABLE("note", struct ev_note, check_note),
