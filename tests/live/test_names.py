@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Names of frames from wherever they are: perf maps, debug files, containers, files that are gone."""
 
+import re
 import shutil
 import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from harness import PROGRAMS, SCRIPTS, UNFREED, assert_counts, assert_trusted, function_names
+from harness import (PROGRAMS, PYTHON, ROOT, SCRIPTS, UNFREED, assert_counts, assert_trusted,
+                     function_names)
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(not NODE, reason="no node on this machine")
@@ -108,3 +112,175 @@ def test_perf_map_in_another_pid_namespace(lab):
     assert len(found) == 1
     names = function_names(site_of(result, found[0]["pid"], "anon"))
     assert names[1:4] == ["take_piece", "forget_piece", "main"]
+
+
+# --- names from the files of the program ---------------------------------------------------------
+
+SOURCES = SCRIPTS / "names"
+CFLAGS = ["-O2", "-g", "-fomit-frame-pointer", "-fno-optimize-sibling-calls", "-D_GNU_SOURCE",
+          f"-I{ROOT}"]
+
+
+def build(*argv, cwd=None):
+    done = subprocess.run([str(a) for a in argv], cwd=cwd, capture_output=True, text=True, timeout=120,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def build_id(path):
+    text = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True).stdout
+    return re.search(r"Build ID: ([0-9a-f]+)", text).group(1)
+
+
+@dataclass
+class Orders:
+    """A program and its stripped library without frame pointers; what was split off lies apart."""
+    folder: Path
+    build_id: str
+
+    @property
+    def library(self):
+        return self.folder / "liborders.so"
+
+    @property
+    def debug(self):
+        return self.folder / "apart/liborders.debug"
+
+    def argv(self, n=400, rate=400):
+        return self.folder / "orders", n, rate
+
+
+def build_orders(folder):
+    library = folder / "liborders.so"
+    build("gcc", *CFLAGS, "-fPIC", "-shared", "-Wl,--build-id", "-o", library, SOURCES / "orders.c",
+          "-lz")
+    build("gcc", *CFLAGS, "-o", folder / "orders", SOURCES / "orders_main.c", f"-L{folder}",
+          "-lorders", "-Wl,-rpath,$ORIGIN")
+    (folder / "apart").mkdir()
+    orders = Orders(folder, build_id(library))
+    build("objcopy", "--only-keep-debug", library, orders.debug)
+    build("strip", "--strip-all", library)
+    build("objcopy", f"--add-gnu-debuglink={orders.debug}", library)
+    return orders
+
+
+@pytest.fixture
+def orders(tmp_path):
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    return build_orders(folder)
+
+
+def inflate_site(result, comm):
+    found = [p for p in result.report["processes"] if p["comm"] == comm]
+    assert len(found) == 1, result.report["processes"]
+    return site_of(result, found[0]["pid"], "zlib-inflate")
+
+
+def test_stripped_library(lab, orders):
+    """Frames that nothing names are told by module and offset; the stack goes on all the same."""
+    result = lab.run(*orders.argv())
+    site = inflate_site(result, "orders")
+    assert site["verdict"] == "leak" and site["opened"] >= 0.99 * 400
+    names = function_names(site)
+    assert names[1:4] == [None, "orders_serve", "main"] and names[-1] == "_start"
+    frame = site["stack"][1]
+    assert frame["module"] == "liborders.so" and frame["build_id"] == orders.build_id
+    assert frame["offset"]
+    assert any(orders.build_id in said for said in result.report["trust"]["not_covered"])
+
+
+def assert_named(site, has_lines=True):
+    names = function_names(site)
+    assert names[1:4] == ["forget_order", "orders_serve", "main"], names
+    if has_lines:
+        frame = site["stack"][1]
+        line = (SOURCES / "orders.c").read_text().splitlines()[frame["line"] - 1]
+        assert frame["file"].endswith("orders.c") and "inflateInit2(" in line
+
+
+def test_debuglink(lab, orders):
+    shutil.copy(orders.debug, orders.folder)
+    assert_named(inflate_site(lab.run(*orders.argv()), "orders"))
+
+
+def test_mini_debug_info(lab, orders):
+    mini = orders.folder / "mini"
+    build("objcopy", "-S", "--keep-symbol=forget_order", orders.debug, mini)
+    build("xz", mini)
+    build("objcopy", "--add-section", f".gnu_debugdata={mini}.xz", orders.library)
+    assert_named(inflate_site(lab.run(*orders.argv()), "orders"), has_lines=False)
+
+
+def test_gone(lab, orders):
+    """It lives a tenth of a second, and its files are gone when the report is made."""
+    shutil.copy(orders.debug, orders.folder)
+    script = 'p=$1; shift; "$p" "$@"; rm -r "$(dirname "$p")"'
+    result = lab.run("sh", "-c", script, "sh", *orders.argv(40))
+    assert not orders.library.exists()
+    site = inflate_site(result, "orders")
+    assert site["opened"] >= 39
+    assert function_names(site)[2:4] == ["orders_serve", "main"]
+
+
+def test_replaced_while_it_runs(lab, orders):
+    """An upgrade: the path leads to another build, then to none. Names come from what is mapped."""
+    shutil.copy(orders.debug, orders.folder)
+    program = subprocess.Popen([str(a) for a in orders.argv(1200)])
+    try:
+        other = orders.folder / "other.so"
+        build("gcc", *CFLAGS, "-fPIC", "-shared", "-O0", "-o", other, SOURCES / "orders.c", "-lz")
+        other.rename(orders.library)
+        (orders.folder / "orders").unlink()
+        watcher = lab.attach(program.pid)
+        program.wait(60)
+        result = watcher.result()
+    finally:
+        program.kill()
+        program.wait()
+    site = site_of(result, program.pid, "zlib-inflate")
+    assert_named(site, has_lines=False)
+    assert site["stack"][1]["build_id"] == orders.build_id
+    assert site["stack"][3]["module"].startswith("orders")
+
+
+def test_python_extension(lab, tmp_path):
+    flags = subprocess.run(["pkg-config", "--cflags", "python3"], capture_output=True, text=True,
+                           check=False)
+    if flags.returncode:
+        pytest.skip("no headers of python3 on this machine")
+    build("gcc", *CFLAGS, *flags.stdout.split(), "-fPIC", "-shared", "-o", tmp_path / "shop.so",
+          SOURCES / "shopmodule.c", "-lz")
+    script = (f"import sys, time; sys.path.insert(0, '{tmp_path}'); import shop\n"
+              "def handle():\n    shop.serve()\n    time.sleep(0.0025)\n"
+              "for i in range(400): handle()\n")
+    result = lab.run(PYTHON, "-c", script)
+    sites = result.sites(result.report["processes"][0]["pid"], "zlib-inflate")
+    assert sum(s["opened"] for s in sites) == 400
+    site = biggest(sites)
+    names = function_names(site)
+    assert names[1:3] == ["forget_cart", "serve"]
+    assert names[-1] == "_start"
+    assert frame_of(site, "forget_cart")["module"] == "shop.so"
+    assert site["opened"] >= 0.99 * 400 and site["verdict"] == "leak"
+
+
+def test_cpp(lab, tmp_path):
+    build("g++", "-std=c++17", "-O2", "-g", "-fomit-frame-pointer", "-o", tmp_path / "shopcc",
+          SOURCES / "shop.cc", "-lz")
+    site = inflate_site(lab.run(tmp_path / "shopcc", "400"), "shopcc")
+    assert function_names(site)[1:4] == ["shop::Cart<int>::forget",
+                                         "shop::(anonymous namespace)::serve", "main"]
+    assert frame_of(site, "shop::Cart<int>::forget")["file"].endswith("shop.cc")
+
+
+def test_rust(lab, tmp_path):
+    rustc = shutil.which("rustc", path="/usr/bin") or shutil.which("rustc")
+    if not rustc:
+        pytest.skip("no rustc on this machine")
+    build(rustc, "-O", "-g", "-o", tmp_path / "shoprs", SOURCES / "shop.rs")
+    site = inflate_site(lab.run(tmp_path / "shoprs", "400"), "shoprs")
+    assert function_names(site)[1:4] == ["shop::shop::forget",
+                                         "<shop::shop::Cart as shop::shop::Serve>::serve",
+                                         "shop::main"]
+    assert function_names(site)[-1] == "_start"
