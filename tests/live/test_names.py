@@ -3,14 +3,18 @@
 
 import re
 import shutil
+import socket
 import subprocess
+import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from harness import (PROGRAMS, PYTHON, ROOT, SCRIPTS, UNFREED, assert_counts, assert_trusted,
-                     function_names)
+                     function_names, wait_for)
+from test_daemon import Daemon
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(not NODE, reason="no node on this machine")
@@ -284,3 +288,155 @@ def test_rust(lab, tmp_path):
                                          "<shop::shop::Cart as shop::shop::Serve>::serve",
                                          "shop::main"]
     assert function_names(site)[-1] == "_start"
+
+
+# --- containers ----------------------------------------------------------------------------------
+
+def libraries_of(*paths):
+    text = subprocess.run(["ldd", *paths], capture_output=True, text=True, check=True).stdout
+    return sorted(set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", text, re.M)))
+
+
+class Container:
+    """What runs a command in mount, pid and user namespaces of its own, on a root that nothing else
+    can see, with its own copies of the program, its libraries and their debug file."""
+
+    def __init__(self, orders, folder):
+        self.root = folder / "root"
+        self.root.mkdir()
+        files = [orders.folder / "orders", orders.library, *libraries_of(orders.folder / "orders")]
+        copies = "".join(f"install -D {f} {self.root}{f}\n" for f in files)
+        debug = f"/usr/lib/debug/.build-id/{orders.build_id[:2]}/{orders.build_id[2:]}.debug"
+        self.script = folder / "container.sh"
+        self.script.write_text(f"set -e\nmount -t tmpfs none {self.root}\n{copies}"
+                               f"install -D {orders.debug} {self.root}{debug}\n"
+                               # without /proc, $ORIGIN is not known
+                               f"LD_LIBRARY_PATH={orders.folder} exec chroot {self.root} \"$@\"\n")
+
+    def argv(self, *command):
+        return ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "sh",
+                self.script, *command]
+
+
+@pytest.fixture
+def container(orders, tmp_path):
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"],
+                          capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no user namespaces here: {done.stderr.decode().strip()}")
+    return Container(orders, tmp_path)
+
+
+def test_container(lab, orders, container):
+    """Its own libz is probed; names and lines come from its own debug file, though it is gone."""
+    result = lab.run(*container.argv(*orders.argv()))
+    assert not list(container.root.iterdir())
+    site = inflate_site(result, "orders")
+    assert site["verdict"] == "leak" and site["opened"] >= 0.99 * 400
+    assert_named(site)
+    assert site["stack"][0]["module"].startswith("libz.so")
+
+
+def test_container_under_a_daemon(lab, orders, container):
+    """One that starts later than the service, with a libz that the service has not seen before."""
+    daemon = Daemon(lab)
+    argv = container.argv(*orders.argv(300, 300), "wait")
+    process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE)
+    try:
+        time.sleep(1)	# it is loaded, and found
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        daemon.wait_for_value("unfreed_handles_opened_total", 300, comm="orders",
+                              kind="zlib-inflate")
+        process.stdin.close()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    daemon.end()
+
+
+# --- sites ---------------------------------------------------------------------------------------
+
+def test_site_is_the_same_everywhere(lab, orders, container, tmp_path):
+    """After a restart, at other addresses, under another path, in another mount namespace; and another
+    one where the library is another."""
+    first = inflate_site(lab.run(*orders.argv(200)), "orders")["site"]
+    again = inflate_site(lab.run("setarch", "-R", *orders.argv(200)), "orders")["site"]
+    assert again == first
+    copy = tmp_path / "a copy"
+    shutil.copytree(orders.folder, copy)
+    assert inflate_site(lab.run(copy / "orders", 200), "orders")["site"] == first
+    assert inflate_site(lab.run(*container.argv(*orders.argv(200))), "orders")["site"] == first
+
+    build("gcc", *CFLAGS, "-fPIC", "-shared", "-Wl,--build-id", "-DOTHER", "-O1", "-o",
+          copy / "liborders.so", SOURCES / "orders.c", "-lz")
+    assert inflate_site(lab.run(copy / "orders", 200), "orders")["site"] != first
+
+
+# --- debuginfod ----------------------------------------------------------------------------------
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture
+def client_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEBUGINFOD_CACHE_PATH", str(tmp_path / "cache"))
+    monkeypatch.delenv("DEBUGINFOD_URLS", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(orders, tmp_path, client_cache):
+    """A server that has the library's debug file, and the lines of its requests."""
+    if not shutil.which("debuginfod"):
+        pytest.skip("no debuginfod on this machine")
+    port = free_port()
+    log = tmp_path / "debuginfod.log"
+    with open(log, "wb") as out:
+        process = subprocess.Popen(["debuginfod", "-v", "-F", "-d", ":memory:", "-p", str(port),
+                                    str(orders.debug.parent)], stdout=out, stderr=out)
+    try:
+        wait_for(lambda: re.search(rb"fdcache|scanned|recorded buildid|groom", log.read_bytes())
+                 and asks(port, f"buildid/{orders.build_id}/debuginfo"), "debuginfod to have read it")
+        yield port, log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def asks(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def test_debuginfod(lab, orders, server, monkeypatch, client_cache):
+    port, log = server
+    before = log.read_bytes().count(b"GET")
+    site = inflate_site(lab.run(*orders.argv()), "orders")
+    assert function_names(site)[1] is None
+    assert log.read_bytes().count(b"GET") == before and not client_cache.exists(), \
+        "a server was asked without being told to"
+    monkeypatch.setenv("DEBUGINFOD_URLS", f"http://127.0.0.1:{port}/")
+    assert_named(inflate_site(lab.run(*orders.argv()), "orders"))
+
+
+def test_debuginfod_that_is_dead(lab, orders, show, monkeypatch, client_cache):
+    """It takes the connection and says nothing: the report comes all the same, some seconds later."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen(8)
+        monkeypatch.setenv("DEBUGINFOD_URLS", f"http://127.0.0.1:{s.getsockname()[1]}/")
+        began = time.monotonic()
+        result = lab.run(*orders.argv(200))
+        seconds = time.monotonic() - began
+    show(f"{seconds:.1f} s, of which the program took 0.5")
+    assert 4 < seconds < 15
+    assert function_names(inflate_site(result, "orders"))[1:4] == [None, "orders_serve", "main"]
+    assert "DEBUGINFOD_URLS" in result.err

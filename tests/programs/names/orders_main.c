@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
-/* orders_main N: calls the library orders N times, 400 times a second; with 0 as a second argument, as
- * fast as it goes and out. */
+/* orders N [RATE [wait]]: calls the library orders N times, RATE times a second; with a third argument
+ * it waits for a line before that, and after. */
 #include "tests/programs/program.h"
 
 void orders_serve(void);
 
 int main(int argc, char **argv)
 {
-	static const char usage[] = "orders_main N [RATE]";
+	static const char usage[] = "orders N [RATE [wait]]";
 	unsigned long n, rate;
 	struct pace pace;
 
@@ -15,10 +15,14 @@ int main(int argc, char **argv)
 		die_usage(usage);
 	n = number_of(argv[1], usage);
 	rate = argc > 2 ? number_of(argv[2], usage) : 400;
+	if (argc > 3)
+		wait_for_line();
 	pace__init(&pace, rate);
 	for (unsigned long i = 0; i < n; i++) {
 		orders_serve();
 		pace__step(&pace);
 	}
+	if (argc > 3)
+		wait_for_line();
 	return 0;
 }
