@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* orders N [RATE [wait]]: calls the library orders N times, RATE times a second; with a third argument
- * it waits for a line before that, and after. */
+ * it waits for a line before that, and after. It begins after a tenth of a second, as a service takes
+ * longer to start than a new library to be found. */
 #include "tests/programs/program.h"
 
 void orders_serve(void);
@@ -15,6 +16,7 @@ int main(int argc, char **argv)
 		die_usage(usage);
 	n = number_of(argv[1], usage);
 	rate = argc > 2 ? number_of(argv[2], usage) : 400;
+	usleep(100000);
 	if (argc > 3)
 		wait_for_line();
 	pace__init(&pace, rate);
