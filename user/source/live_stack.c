@@ -141,6 +141,16 @@ const struct unwind_target_ops live_unwind_ops = {
 
 /* --- files on stacks ------------------------------------------------------------------------- */
 
+/* A container may have debug files of its own. */
+static int add_root(struct live *live, uint32_t tgid, const struct unwind_map *map)
+{
+	cleanup_fd int root_fd = -1;
+
+	if (procfs__open_other_root(live->procfs, (pid_t)tgid, &root_fd))
+		return 0;
+	return symbolizer__add_root(live->opts.symbolizer, map->dev, map->ino, root_fd);
+}
+
 /* Writes EV_FILE and hands the file to the symbolizer, once an hour per file: the model forgets what
  * nobody maps and what it has not heard of for two. */
 static int announce_file(struct live *live, uint32_t tgid, const struct unwind_map *map)
@@ -171,6 +181,8 @@ static int announce_file(struct live *live, uint32_t tgid, const struct unwind_m
 	id_sz = elf_build_id(fd, build_id);
 	sz = ev_write_file(live->buffer, sizeof(live->buffer), build_id, id_sz, path);
 	r = symbolizer__add(live->opts.symbolizer, map->dev, map->ino, fd, path);
+	if (!r)
+		r = add_root(live, tgid, map);
 	if (r < 0)
 		return r;
 	if (!sz)
