@@ -227,21 +227,12 @@ static void test_debuginfod(void **state)
 
 static int set_up(void **state)
 {
-	static struct folder folder;
-
 	unsetenv("DEBUGINFOD_URLS");
-	folder__init(&folder);
-	*state = &folder;
-	if (!run(&folder, "command -v objcopy && command -v strip") || !build_library(&folder)) {
-		folder__fini(&folder);
+	library_set_up(state);
+	if (!run(*state, "command -v objcopy && command -v strip")) {
+		library_tear_down(state);
 		exit(EXIT_SKIPPED);
 	}
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	folder__fini(*state);
 	return 0;
 }
 
@@ -255,5 +246,5 @@ int main(void)
 		cmocka_unit_test(test_other_root),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, library_tear_down);
 }

@@ -27,7 +27,6 @@
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
 #define ASKS 8				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
-#define IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
 #define WAKEUP_SZ (256 << 10)
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -36,7 +35,8 @@ void live_emit(struct live *live, const struct ev_header *h)
 {
 	if (!live->order)
 		live_deliver(live, h);
-	else if (order__push(live->order, h) && !live->stop)
+	else if (order__push(live->order, h, live->stamp_ns ? live->stamp_ns : h->time_ns) &&
+		 !live->stop)
 		live->stop = -ENOMEM;
 }
 
@@ -166,7 +166,7 @@ int live__add(struct live *live, pid_t pid)
 	p->runtime_told = true;
 	/* A call that was inside the kernel when we came has not told its entry. */
 	p->attaching = true;
-	live_doubt(p, clock_monotonic_ns() + IN_FLIGHT_NS);
+	live_doubt(p, clock_monotonic_ns() + LIVE_IN_FLIGHT_NS);
 	if (!live->opts.regions_only)
 		live_send_memory(live, p);
 	return 0;

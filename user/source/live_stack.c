@@ -219,6 +219,15 @@ static int name_frames(struct live *live, const struct ev_stack *definition)
 	return p ? live_name_frames(live, p, definition) : 0;
 }
 
+/* live_order.c: not before the map in which its frames are looked up. */
+static uint64_t stamp_of(const struct live *live, const struct ev_stack *definition)
+{
+	const struct watched *p = live_find((struct live *)live, definition->h.tgid);
+
+	return p && p->read_begin_ns > definition->h.time_ns ? p->read_begin_ns :
+							       definition->h.time_ns;
+}
+
 int live_on_definition(struct live *live, const struct ev_stack *raw)
 {
 	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
@@ -229,9 +238,13 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 
 	memcpy(definition, raw, sz);	/* without the room that the kernel side did not need */
 	definition->h.size = (uint32_t)sz;
+	live->stamp_ns = stamp_of(live, definition);
 	r = announce_frames(live, definition);
 	if (!r)
 		r = name_frames(live, definition);
+	if (!r)
+		live_emit(live, &definition->h);
+	live->stamp_ns = 0;
 	if (r)
 		return r;
 	live_bound(live, &live->known_stacks, MAX_KNOWN_STACKS);
@@ -239,7 +252,6 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 	if (!known)
 		return -ENOMEM;
 	known->complete = definition->end == EV_STACK_COMPLETE;
-	live_emit(live, &definition->h);
 	return 0;
 }
 
