@@ -21,6 +21,7 @@
 #include "user/source/features.h"
 #include "user/source/live_private.h"
 #include "user/source/pairs.h"
+#include "user/source/programs.h"
 #include "user/wire/decode.h"
 
 #define TICK_NS 100000000ull
@@ -266,10 +267,9 @@ static int load_bpf(struct live *live, const struct features *features)
 		if (config->wakeup_sz > live->opts.ring_sz / 4)
 			config->wakeup_sz = (uint32_t)live->opts.ring_sz / 4;
 	}
-	if (features__has(features, FEATURE_UPROBE_MULTI))
-		bpf_program__set_expected_attach_type(bpf->progs.handle_call,
-						      FEATURES_UPROBE_MULTI_ATTACH_TYPE);
-	r = live_order_prepare(live, config);
+	r = programs__choose(bpf, features);
+	if (!r)
+		r = live_order_prepare(live, config);
 	if (!r)
 		r = unfreed_bpf__load(bpf);
 	if (r)
@@ -318,6 +318,8 @@ static int set_up(struct live *live)
 			     &(struct file_probes_opts){
 				     .program = live->bpf->progs.handle_call,
 				     .multi = features__has(&features, FEATURE_UPROBE_MULTI),
+				     .stubs = !features__has(&features, FEATURE_BPF_COOKIE),
+				     .cookies_fd = bpf_map__fd(live->bpf->maps.cookies),
 				     .log = live->opts.log,
 				     .note = note_file,
 				     .note_ctx = live,
@@ -404,6 +406,8 @@ void live__each_program(const struct live *live,
 		struct bpf_prog_info info = {};
 		uint32_t sz = sizeof(info);
 
+		if (!bpf_program__autoload(program))
+			continue;
 		bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &sz);
 		fn(ctx, bpf_program__name(program), bpf_program__insn_cnt(program),
 		   info.verified_insns);
