@@ -33,6 +33,7 @@ FUZZ_LIBS_elf = $(call pkg,--libs,libdw libelf zlib) -liberty -lm
 FUZZ_SRC_lines := user/symbol/line_program.c
 FUZZ_SRC_demangle := user/symbol/demangle.c user/base/text.c
 FUZZ_LIBS_demangle = -liberty -lm
+FUZZ_SRC_past := user/detect/past.c $(wildcard user/base/*.c)
 FUZZ_SRC_maps := $(addprefix user/source/,procfs.c procfs_maps.c cgroup.c)
 FUZZ_SRC_cgroup := $(FUZZ_SRC_maps) user/source/cgroup_unit.c
 

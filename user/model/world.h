@@ -81,6 +81,7 @@ struct process {
 	char *comm, *cmdline, *unit, *runtime;	/* never NULL; raw bytes of a hostile process */
 	uint64_t first_ns, last_ns;	/* first record about it, last one (exit, when exited) */
 	bool exited;			/* gone; kept when world_opts.keep_exited */
+	int32_t exit_code;		/* as wait(2) encodes it; known from its end on */
 	bool seeded;			/* its map file was read */
 	bool unsure;			/* not exact: records were lost, or a limit left something out */
 	bool lossy;			/* records were lost and its map file was not read since: what
