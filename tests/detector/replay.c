@@ -40,8 +40,13 @@ uint64_t world__lost(const struct world *world, enum ev_loss_cause cause)
 {
 	return cause == EV_LOSS_RING_FULL ? world->lost : 0;
 }
+uint64_t world__lost_unnamed(const struct world *world) { return world->lost; }
 struct ev_trust world__trust(const struct world *world) { return (struct ev_trust){ 0 }; }
 const char *world__kind_name(const struct world *world, unsigned int kind) { return "?"; }
+unsigned int world__growth_percent(const struct world *world, unsigned int kind)
+{
+	return kind >= KIND_PAIR_0 ? 10 : 0;
+}
 const char *world__note(const struct world *world, uint32_t tgid, size_t i) { return NULL; }
 struct process *world__processes(const struct world *world)
 {

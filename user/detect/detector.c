@@ -121,6 +121,7 @@ static struct trend *detector__trend(struct detector *detector, struct site *sit
 	trend = tracked ? trend__new(site, tracked->first_tick) : NULL;
 	if (!trend)
 		return NULL;
+	trend->growth_percent = (uint8_t)world__growth_percent(detector->world, site->kind);
 	trend->next = detector->trends;
 	if (trend->next)
 		trend->next->prev = trend;

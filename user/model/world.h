@@ -149,6 +149,9 @@ struct ev_trust world__trust(const struct world *world);	/* zeros before any EV_
 
 /* "zlib-inflate", "anon"...; never NULL ("?" for a pair nobody named). */
 const char *world__kind_name(const struct world *world, unsigned int kind);
+/* Percent of what is left to the limit at which handles never closed are told (EV_PAIR); 0: nobody
+ * said, or no handle kind. */
+unsigned int world__growth_percent(const struct world *world, unsigned int kind);
 static inline bool kind_is_handle(unsigned int kind) { return kind >= KIND_PAIR_0; }
 
 /* Processes in order of appearance; exited ones too when they are kept. */

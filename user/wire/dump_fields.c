@@ -93,7 +93,8 @@ static const struct field memory_fields[] = {
 	DEC(ev_memory, swap), DEC(ev_memory, mapped), LIST(ev_memory, left), LIST(ev_memory, limit),
 };
 static const struct field loss_fields[] = { HEADER, LIST(ev_loss, count) };
-static const struct field pair_fields[] = { HEADER, DEC(ev_pair, pair), CHARS(ev_pair, name) };
+static const struct field pair_fields[] = { HEADER, DEC(ev_pair, pair),
+	DEC(ev_pair, growth_percent), CHARS(ev_pair, name) };
 static const struct field note_fields[] = { HEADER, TEXT(ev_note, "text", text_sz) };
 static const struct field trust_fields[] = {
 	HEADER, DEC(ev_trust, stacks), DEC(ev_trust, stacks_complete), DEC(ev_trust, healed),
