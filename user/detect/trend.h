@@ -68,6 +68,7 @@ struct trend {
 	enum verdict verdict;
 	enum finding finding;
 	uint32_t next_check;		/* tick */
+	uint64_t checked_bytes;		/* held at the last check */
 	bool test_true;			/* the leak test held at the last check */
 	uint32_t true_since;		/* tick from which it held without a break */
 	uint32_t verdict_since;		/* tick of the last change of `verdict` */
@@ -81,6 +82,7 @@ struct trend {
 	uint32_t ended;			/* tick of that; 0: none was */
 	uint32_t last_true;		/* tick at which the test held last */
 	uint32_t age;			/* service: at which it held, ticks */
+	bool past_known;		/* `past` was asked for */
 	struct lesson past;		/* what earlier runs teach of this site */
 	uint64_t most_old;		/* objects */
 };
