@@ -19,6 +19,8 @@ struct proc {
 	struct site_index sites;
 	struct stack_ids stack_ids;
 	struct notes notes;
+	uint64_t maps_left;	/* of the mappings allowed, when they were counted last ... */
+	uint64_t maps_entries;	/* ... and entries of the space's map then; 0: it was not read yet */
 };
 
 struct world {
