@@ -56,6 +56,7 @@ enum ev_type {
 	EV_RESIDENT = 76,	/* struct ev_resident: how much of a site's regions is touched */
 	EV_NAME = 77,		/* struct ev_name: captures only: what a frame is called */
 	EV_RUN = 78,		/* struct ev_run: whether the process could run, and did */
+	EV_GROUP = 79,		/* struct ev_group: whose limit is a process's cgroup limit */
 	EV_METHOD = 80,		/* struct ev_method: the names of a frame of a runtime's code, before
 				 * the first EV_STACK that has it, and again before one that comes
 				 * more than 30 s after it was told last */
@@ -295,6 +296,15 @@ struct ev_memory {
 	__u64 limit[EV_N_LIMITS];	/* the limit itself; ~0: none */
 };
 
+#define EV_GROUP_PATH_MAX 255
+
+struct ev_group {
+	struct ev_header h;
+	__u32 kind;		/* EV_LIMIT_CGROUP_MAX or _HIGH, of the EV_MEMORY that follows */
+	__u32 path_sz;		/* bytes, no terminator */
+	char path[];		/* of the cgroup, its end where it is longer; zeros to a multiple of 8 */
+};
+
 enum ev_run_state {
 	EV_RUN_STOPPED = 1 << 0,	/* by a signal or a tracer */
 	EV_RUN_FROZEN = 1 << 1,		/* its cgroup is */
@@ -430,6 +440,7 @@ _Static_assert(sizeof(struct ev_seed) == 32, "ev_seed");
 _Static_assert(sizeof(struct ev_region) == 72, "ev_region");
 _Static_assert(sizeof(struct ev_file) == 64, "ev_file");
 _Static_assert(sizeof(struct ev_memory) == 24 + 40 + 16 * EV_N_LIMITS, "ev_memory");
+_Static_assert(sizeof(struct ev_group) == 32, "ev_group");
 _Static_assert(sizeof(struct ev_run) == 40, "ev_run");
 _Static_assert(sizeof(struct ev_loss) == 24 + 8 * EV_N_LOSSES, "ev_loss");
 _Static_assert(sizeof(struct ev_lost) == 40, "ev_lost");

@@ -17,15 +17,22 @@ COUNTS = {"opened": 3, "closed": 1, "open": 2, "closed_by_collector": 0, "bytes"
 FRAME = {"function": "inflateInit2_", "module": "libz.so.1", "build_id": "00ff", "offset": 4096,
          "file": None, "line": None, "kind": "native"}
 SITE = dict(COUNTS, site="0123456789abcdef", kind="zlib-inflate", verdict="leak",
-            resident_bytes=None, share=0.5, evidence="2 of 3 are open", stack=[FRAME])
+            resident_bytes=None, share=0.5, private_share=0.4,
+            evidence="2 of 3 are open", stack=[FRAME])
 PROCESS = {"pid": 7, "start_time": 1.5, "comm": "java", "cmdline": "java -jar x", "unit": None,
            "runtime": None, "verdict": "leak", "growth_bytes_per_second": 4e8,
            "explained_share": 0.97, "resident_bytes": 1, "accessible_bytes": 2, "reserved_bytes": 3,
-           "limit": {"kind": "host", "bytes_left": 9, "seconds_low": 18, "seconds_high": 25},
+           "limit": {"kind": "host", "group": None, "bytes_limit": 20, "bytes_left": 9,
+                     "seconds_low": 18, "seconds_high": 25},
+           "growth": {"resident_bytes": 100, "private_bytes": 90, "private_explained_share": 0.9,
+                      "unexplained": {"file": 1, "shared": 0, "touched_later": 1, "allocator": 1,
+                                      "unknown": 0}, "watch": False},
            "kinds": [dict(COUNTS, kind="zlib-inflate", before_attach=0)], "sites": [SITE]}
 REPORT = {"schema": "unfreed.report/1", "command": "attach", "host": "h",
           "started": "2025-01-02T03:04:05Z", "seconds": 12.4, "verdict": "leak",
           "processes": [PROCESS],
+          "groups": [{"group": "/a.slice", "kind": "cgroup-max", "bytes_limit": None, "bytes_left": 9,
+                      "seconds_low": None, "seconds_high": None, "pids": [7]}],
           "trust": {"events": 4, "lost": {"ring-full": 0}, "healed": 0, "stacks": 3,
                     "stacks_complete": 3, "not_covered": ["32-bit tasks"]}}
 
@@ -72,7 +79,9 @@ def test_a_value_of_another_type(path):
 @pytest.mark.parametrize("path,value", [
     (("verdict",), "none"), (("processes", 0, "sites", 0, "open"), 1),
     (("processes", 0, "explained_share"), 1.2), (("started",), "2025-01-02T03:04:05"),
-    (("processes", 0, "limit", "seconds_low"), 26), (("trust", "stacks_complete"), 4),
+    (("processes", 0, "limit", "seconds_low"), 26), (("groups", 0, "pids"), [8]),
+    (("processes", 0, "limit", "group"), "/a"), (("processes", 0, "growth", "unexplained", "file"), -1),
+    (("processes", 0, "growth", "resident_bytes"), -9), (("trust", "stacks_complete"), 4),
     (("processes", 0, "sites", 0, "site"), "0123"), (("processes", 0, "kinds"), []),
     (("processes", 0, "sites", 0, "verdict"), "growth"), (("trust", "lost", "ring-full"), -1),
 ], ids=str)

@@ -85,9 +85,33 @@ def check_site(where, site):
     need(opened - closed == n_open, f"{where}: {opened} - {closed} is not {n_open}")
     take(where, site, "resident_bytes", lambda v: v is None or is_count(v))
     take(where, site, "share", share)
+    take(where, site, "private_share", share)
     take(where, site, "evidence", str)
     for i, frame in enumerate(take(where, site, "stack", list)):
         check_frame(f"{where}.stack[{i}]", frame)
+
+
+def check_limit(where, limit):
+    kind = take(where, limit, "kind", LIMIT_KINDS)
+    group = take(where, limit, "group", or_null(str))
+    need(group is None or kind.startswith("cgroup-"), f"{where}: {kind} of {group}")
+    take(where, limit, "bytes_limit", or_null(int))
+    take(where, limit, "bytes_left", int)
+    low = take(where, limit, "seconds_low", or_null(NUMBER))
+    high = take(where, limit, "seconds_high", or_null(NUMBER))
+    need((low is None) == (high is None), f"{where}: half a range")
+    need(low is None or 0 <= low <= high, f"{where}: {low}..{high}")
+
+
+def check_growth(where, growth):
+    gained = take(where, growth, "resident_bytes", NUMBER)
+    take(where, growth, "private_bytes", NUMBER)
+    take(where, growth, "private_explained_share", share)
+    rest = take(where, growth, "unexplained", dict)
+    need(set(rest) == {"file", "shared", "touched_later", "allocator", "unknown"}, f"{where}: {rest}")
+    need(all(type(v) in (int, float) and v >= 0 for v in rest.values()), f"{where}: {rest}")
+    need(sum(rest.values()) <= gained + 5, f"{where}: {rest} of {gained}")
+    take(where, growth, "watch", bool)
 
 
 def check_process(where, process):
@@ -104,12 +128,8 @@ def check_process(where, process):
         take(where, process, key, int)
     limit = take(where, process, "limit", or_null(dict))
     if limit is not None:
-        take(where + ".limit", limit, "kind", LIMIT_KINDS)
-        take(where + ".limit", limit, "bytes_left", int)
-        low = take(where + ".limit", limit, "seconds_low", or_null(NUMBER))
-        high = take(where + ".limit", limit, "seconds_high", or_null(NUMBER))
-        need((low is None) == (high is None), f"{where}.limit: half a range")
-        need(low is None or 0 <= low <= high, f"{where}.limit: {low}..{high}")
+        check_limit(where + ".limit", limit)
+    check_growth(where + ".growth", take(where, process, "growth", dict))
     names = set()
     for i, kind in enumerate(take(where, process, "kinds", list)):
         name = take(f"{where}.kinds[{i}]", kind, "kind", str)
@@ -135,6 +155,11 @@ def check_report(report):
     processes = take("report", report, "processes", list)
     for i, process in enumerate(processes):
         check_process(f"processes[{i}]", process)
+    pids = {p["pid"] for p in processes}
+    for i, group in enumerate(take("report", report, "groups", list)):
+        check_limit(f"groups[{i}]", group)
+        take(f"groups[{i}]", group, "group", str)
+        need(set(take(f"groups[{i}]", group, "pids", list)) <= pids, f"groups[{i}]: whose pids?")
     order = ["none", "growth", "leak"]
     worst = max((p["verdict"] for p in processes), key=order.index, default="none")
     need(verdict == worst, f"report.verdict: {verdict}, but the worst process is {worst}")

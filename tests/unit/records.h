@@ -58,6 +58,7 @@ static const struct {
 	{ EV_FILE, "file", 0 },
 	{ EV_MEMORY, "memory", 144 },
 	{ EV_RUN, "run", 40 },
+	{ EV_GROUP, "group", 0 },
 	{ EV_LOSS, "loss", 112 },
 	{ EV_PAIR, "pair", 64 },
 	{ EV_NOTE, "note", 0 },
@@ -85,6 +86,9 @@ static inline void make_good(union record *r, size_t i)
 		break;
 	case EV_FILE:
 		ev_write_file(r, sizeof(*r), (const uint8_t *)"0123456789", 10, "/lib/libz.so.1");
+		break;
+	case EV_GROUP:
+		ev_write_group(r, sizeof(*r), EV_LIMIT_CGROUP_HIGH, "/system.slice/kafka.service");
 		break;
 	case EV_NOTE:
 		ev_write_note(r, sizeof(*r), "Huge pages are not covered.");

@@ -68,15 +68,15 @@ static const char *word(struct json_object *object, const char *key)
 	return json_object_get_string(value);
 }
 
-#define REPORT_KEYS "schema command host started seconds verdict processes trust"
+#define REPORT_KEYS "schema command host started seconds verdict processes groups trust"
 #define PROCESS_KEYS                                                                             \
 	"pid start_time comm cmdline unit runtime verdict growth_bytes_per_second "              \
-	"explained_share resident_bytes accessible_bytes reserved_bytes limit kinds sites"
-#define LIMIT_KEYS "kind bytes_left seconds_low seconds_high"
+	"explained_share growth resident_bytes accessible_bytes reserved_bytes limit kinds sites"
+#define LIMIT_KEYS "kind group bytes_limit bytes_left seconds_low seconds_high"
 #define KIND_KEYS "kind opened closed open closed_by_collector bytes before_attach"
 #define SITE_KEYS                                                                                \
 	"site kind verdict opened closed open closed_by_collector bytes resident_bytes share "   \
-	"evidence stack"
+	"private_share evidence stack"
 #define FRAME_KEYS "function module build_id offset file line kind"
 #define TRUST_KEYS "events lost healed stacks stacks_complete not_covered"
 

@@ -15,6 +15,8 @@
 #include "user/base/text.h"
 #include "user/detect/build_frames.h"
 #include "user/detect/evidence.h"
+#include "user/detect/explain.h"
+#include "user/detect/groups.h"
 #include "user/detect/share.h"
 #include "user/detect/state.h"
 #include "user/detect/trust.h"
@@ -40,7 +42,7 @@ struct candidate {
 	enum verdict verdict;
 	double bytes_per_second;
 	double touched;		/* share of what it holds that is in memory; 1: not measured */
-	double share;
+	double share, private_share;
 };
 
 #define RESIDENT_FRESH_NS 10000000000ull	/* what was measured for an earlier report is over */
@@ -174,6 +176,7 @@ static int build_site(const struct build *build, struct report_site *out,
 	out->has_resident = is_resident_known(site, build->world);
 	out->resident_bytes = out->has_resident ? site->resident_bytes : 0;
 	out->share = c->share;
+	out->private_share = c->private_share;
 	out->bytes_per_second = c->bytes_per_second;
 	out->complete = site->stack && !site->partial && site->stack->end == EV_STACK_COMPLETE;
 	if (site->id)
@@ -189,8 +192,26 @@ static int build_site(const struct build *build, struct report_site *out,
 	return report_site__add_frames(out, site->stack);
 }
 
-static int build_sites(const struct build *build, const struct tracked *tracked, double gained,
-		       struct report_process *out)
+static int explain(const struct tracked *tracked, const struct growth *growth,
+		   struct candidate *candidates, size_t n, struct report_growth *out)
+{
+	cleanup_free struct explained *sites = calloc(n ? n : 1, sizeof(*sites));
+	int r;
+
+	if (!sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		sites[i] = (struct explained){ .site = candidates[i].site,
+					       .found = candidates[i].verdict >= VERDICT_GROWTH,
+					       .share = candidates[i].share };
+	r = tracked__explain(tracked, growth, sites, n, out);
+	for (size_t i = 0; i < n; i++)
+		candidates[i].private_share = sites[i].private_share;
+	return r;
+}
+
+static int build_sites(const struct build *build, const struct tracked *tracked,
+		       const struct growth *growth, struct report_process *out)
 {
 	const struct process *p = tracked->process;
 	uint32_t now = process__last_tick(p, build->world);
@@ -202,9 +223,12 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 	r = list_candidates(build->world, tracked, now, &candidates, &n);
 	if (r < 0)
 		return r;
-	out->explained_share = share_candidates(candidates, n, gained);
+	out->explained_share = share_candidates(candidates, n, growth->gained);
 	if (out->explained_share < 0)
 		return -ENOMEM;
+	r = explain(tracked, growth, candidates, n, &out->growth);
+	if (r < 0)
+		return r;
 	if (!most)
 		most = MAX_SITES_DEFAULT;
 	if (n > most) {
@@ -283,12 +307,15 @@ static int build_process(const struct build *build, const struct tracked *tracke
 	out->accessible_bytes = p->accessible_bytes;
 	out->reserved_bytes = p->reserved_bytes;
 	out->has_limit = !p->exited && tracked__limit(tracked, &growth, &out->limit);
+	if (out->has_limit && out->limit.kind <= EV_LIMIT_CGROUP_HIGH && p->groups[out->limit.kind] &&
+	    report_copy_string(&out->limit_group, p->groups[out->limit.kind]) < 0)
+		return -ENOMEM;
 	r = report_copy_string(&out->comm, p->comm);
 	r = r < 0 ? r : report_copy_string(&out->cmdline, p->cmdline);
 	r = r < 0 ? r : report_copy_string(&out->unit, p->unit);
 	r = r < 0 ? r : report_copy_string(&out->runtime, p->runtime);
 	r = r < 0 ? r : build_kinds(build, p, out);
-	return r < 0 ? r : build_sites(build, tracked, growth.gained, out);
+	return r < 0 ? r : build_sites(build, tracked, &growth, out);
 }
 
 static int compare_processes(const void *a, const void *b)
@@ -339,6 +366,8 @@ static int build_processes(const struct build *build)
 			continue;
 		report->n_processes++;
 		r = build_process(build, tracked, &report->processes[report->n_processes - 1]);
+		if (r >= 0)
+			r = report__add_groups(report, tracked);
 		if (r < 0)
 			return r;
 		if (tracked->verdict > report->verdict)
@@ -346,6 +375,7 @@ static int build_processes(const struct build *build)
 	}
 	qsort(report->processes, report->n_processes, sizeof(*report->processes),
 	      compare_processes);
+	report__sort_groups(report);
 	return 0;
 }
 

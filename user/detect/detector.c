@@ -33,6 +33,14 @@ int detector__new(struct detector **out, const struct detector_opts *opts)
 	return 0;
 }
 
+static void tracked__free(struct tracked *tracked)
+{
+	for (unsigned int i = 0; i < EV_N_LIMITS; i++)
+		if (i != EV_LIMIT_HOST)
+			free(tracked->used[i]);
+	free(tracked);
+}
+
 struct detector *detector__free(struct detector *detector)
 {
 	struct tracked_slot *slot;
@@ -47,7 +55,7 @@ struct detector *detector__free(struct detector *detector)
 		trend__free(trend);
 	}
 	while ((slot = table__next(&detector->processes, &cursor)))
-		free(slot->tracked);
+		tracked__free(slot->tracked);
 	table__fini(&detector->processes);
 	free(detector);
 	return NULL;
@@ -100,6 +108,7 @@ static struct tracked *detector__track(struct detector *detector, const struct p
 	}
 	slot->tracked = tracked;
 	tracked->process = process;
+	tracked->used[EV_LIMIT_HOST] = &detector->host;
 	/* By its own clock, of which it can have missed nothing yet that was not its parent's. */
 	tracked->first_tick = tick_of(detector->world, process->first_ns);
 	if (tracked->first_tick > process->clock.inherited)
@@ -223,7 +232,7 @@ static void on_process_gone(void *ctx, struct process *process)
 
 	if (!slot)
 		return;
-	free(slot->tracked);
+	tracked__free(slot->tracked);
 	table__remove(&detector->processes, &key);
 }
 
@@ -236,7 +245,50 @@ const struct world_watcher detector_watcher = {
 
 /* --- judging -------------------------------------------------------------------------------- */
 
-static void tracked__read(struct tracked *tracked, uint64_t now_ns)
+/* How much of the limits of memory is used, by whomever. 0 or -ENOMEM. */
+static int tracked__read_used(struct tracked *tracked, const struct ev_memory *m)
+{
+	static const enum ev_limit_kind kinds[] = {
+		EV_LIMIT_CGROUP_MAX, EV_LIMIT_CGROUP_HIGH, EV_LIMIT_HOST,
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct series **used = &tracked->used[kinds[i]];
+		uint64_t limit = m->limit[kinds[i]], left = m->left[kinds[i]];
+
+		if (limit == UINT64_MAX || left > limit)
+			continue;
+		if (!*used)
+			*used = calloc(1, sizeof(**used));
+		if (!*used)
+			return -ENOMEM;
+		/* Edited, or another group binds now: what was used of the old one says nothing. */
+		if (kinds[i] != EV_LIMIT_HOST && tracked->used_limit[kinds[i]] != limit)
+			**used = (struct series){ 0 };
+		tracked->used_limit[kinds[i]] = limit;
+		series__add(*used, m->h.time_ns, limit - left);
+	}
+	return 0;
+}
+
+static uint64_t resident_of(const struct ev_memory *m)
+{
+	return m->rss_anon + m->rss_file + m->rss_shmem + m->swap;
+}
+
+/* Growth is counted from here: exec begins a process anew. */
+static void note_least(struct tracked *tracked, const struct ev_memory *m)
+{
+	if (tracked->has_least && resident_of(m) > resident_of(&tracked->least))
+		return;
+	if (tracked->has_least && m->h.time_ns == tracked->least.h.time_ns)
+		return;
+	tracked->least = *m;
+	tracked->least_private = process__private_bytes(tracked->process);
+	tracked->has_least = true;
+}
+
+static int tracked__read(struct tracked *tracked, uint64_t now_ns)
 {
 	const struct process *p = tracked->process;
 	const struct ev_memory *m = &p->memory;
@@ -244,18 +296,20 @@ static void tracked__read(struct tracked *tracked, uint64_t now_ns)
 
 	series__add(&tracked->accessible, p->exited ? p->last_ns : now_ns, p->accessible_bytes);
 	if (!p->has_memory)
-		return;
+		return 0;
 	/* The first reading may have come, and been replaced, before the first check. */
 	for (m = &p->memory_first;; m = &p->memory) {
 		maps_limit = m->limit[EV_LIMIT_MAP_COUNT];
 		maps_left = m->left[EV_LIMIT_MAP_COUNT];
-		series__add(&tracked->resident, m->h.time_ns,
-			    m->rss_anon + m->rss_file + m->rss_shmem + m->swap);
+		series__add(&tracked->resident, m->h.time_ns, resident_of(m));
 		series__add(&tracked->mapped, m->h.time_ns, m->mapped);
 		if (maps_limit != UINT64_MAX && maps_left <= maps_limit)
 			series__add(&tracked->maps, m->h.time_ns, maps_limit - maps_left);
+		note_least(tracked, m);
+		if (tracked__read_used(tracked, m) < 0)
+			return -ENOMEM;
 		if (m == &p->memory)
-			break;
+			return 0;
 	}
 }
 
@@ -345,8 +399,10 @@ int detector__check(struct detector *detector, const struct world *world)
 		if (!tracked)
 			return -ENOMEM;
 		facts.now = process__last_tick(p, world);
+		tracked->now_tick = facts.now;
 		facts.first = tracked->first_tick;
-		tracked__read(tracked, world__now_ns(world));
+		if (tracked__read(tracked, world__now_ns(world)) < 0)
+			return -ENOMEM;
 		tracked->verdict = process__judge(detector, p, &facts);
 	}
 	return 0;

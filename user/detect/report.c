@@ -45,6 +45,19 @@ const char *report_frame_kind_name(enum report_frame_kind kind)
 	return "native";
 }
 
+const char *rest_name(enum rest rest)
+{
+	static const char *const names[] = {
+		[REST_FILE] = "file",
+		[REST_SHARED] = "shared",
+		[REST_TOUCHED_LATER] = "touched_later",
+		[REST_ALLOCATOR] = "allocator",
+		[REST_UNKNOWN] = "unknown",
+	};
+
+	return (unsigned int)rest < N_RESTS ? names[rest] : "unknown";
+}
+
 static void site__fini(struct report_site *site)
 {
 	for (size_t i = 0; i < site->n_frames; i++) {
@@ -71,6 +84,7 @@ static void process__fini(struct report_process *p)
 	free(p->cmdline);
 	free(p->unit);
 	free(p->runtime);
+	free(p->limit_group);
 }
 
 struct report *report__free(struct report *report)
@@ -81,6 +95,11 @@ struct report *report__free(struct report *report)
 		process__fini(&report->processes[i]);
 	for (size_t i = 0; i < report->n_not_covered; i++)
 		free(report->not_covered[i]);
+	for (size_t i = 0; i < report->n_groups; i++) {
+		free(report->groups[i].group);
+		free(report->groups[i].pids);
+	}
+	free(report->groups);
 	free(report->processes);
 	free(report->not_covered);
 	free(report->command);

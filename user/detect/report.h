@@ -51,6 +51,7 @@ struct report_site {
 	bool has_resident;	/* resident_bytes was measured */
 	uint64_t resident_bytes;
 	double share;		/* of the process's growth; 0..1 */
+	double private_share;	/* of its growth of accessible private memory; 0..1 */
 	double bytes_per_second;
 	char *evidence;		/* one sentence */
 	struct report_frame *frames;	/* from the probe outward */
@@ -67,7 +68,23 @@ struct report_kind {
 struct report_limit {
 	enum ev_limit_kind kind;
 	uint64_t bytes_left;	/* maps for EV_LIMIT_MAP_COUNT */
+	uint64_t bytes_limit;	/* likewise; 0: not known */
 	double seconds_low, seconds_high;	/* both < 0: not growing towards it */
+};
+
+/* Growth that no finding explains: explain.c. */
+enum rest {
+	REST_FILE, REST_SHARED, REST_TOUCHED_LATER, REST_ALLOCATOR, REST_UNKNOWN,
+	N_RESTS
+};
+const char *rest_name(enum rest rest);		/* as in the JSON */
+
+struct report_growth {
+	double resident_bytes;		/* gained while watched */
+	double private_bytes;		/* accessible, likewise */
+	double private_explained_share;	/* by the sites found; 0..1 */
+	double rest[N_RESTS];		/* bytes of resident memory */
+	bool watch;			/* the rest rises all the time */
 };
 
 struct report_process {
@@ -78,14 +95,24 @@ struct report_process {
 	enum verdict verdict;
 	double growth_bytes_per_second;		/* of resident memory over the time watched */
 	double explained_share;			/* of that growth, by the sites found; 0..1 */
+	struct report_growth growth;
 	uint64_t resident_bytes, accessible_bytes, reserved_bytes;
 	bool has_limit;
 	struct report_limit limit;		/* the nearest */
+	char *limit_group;			/* the cgroup whose limit that is; NULL: of none */
 	struct report_kind *kinds;		/* those with anything to say */
 	size_t n_kinds;
 	struct report_site *sites;		/* worst first */
 	size_t n_sites;
 	size_t n_sites_left_out;		/* over the limit of the report */
+};
+
+/* A cgroup with a limit, and who was watched in it. */
+struct report_group {
+	char *group;		/* its path */
+	struct report_limit limit;
+	uint32_t *pids;
+	size_t n_pids;
 };
 
 struct report {
@@ -96,6 +123,8 @@ struct report {
 	enum verdict verdict;
 	struct report_process *processes;	/* worst first */
 	size_t n_processes;
+	struct report_group *groups;		/* the one whose limit comes first, first */
+	size_t n_groups;
 	/* trust */
 	uint64_t events;
 	uint64_t lost[EV_N_LOSSES];

@@ -11,6 +11,11 @@
 #define POINTS (SERIES_MAX + 1)		/* the kept ones and the latest */
 #define PAIRS (POINTS * (POINTS - 1) / 2)
 
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void series__add(struct series *series, uint64_t time_ns, uint64_t value)
 {
 	if (series->any && time_ns <= series->last_ns)
@@ -20,18 +25,22 @@ void series__add(struct series *series, uint64_t time_ns, uint64_t value)
 	series->last = value;
 	if (series->stride == 0)
 		series->stride = 1;
-	if (++series->skipped < series->stride && series->n)
+	if (++series->skipped < series->stride && series->n) {
+		series->peak[series->n - 1] = max_u64(series->peak[series->n - 1], value);
 		return;
+	}
 	series->skipped = 0;
 	if (series->n == SERIES_MAX) {
 		for (uint32_t i = 0; i < SERIES_MAX / 2; i++) {
 			series->time_ns[i] = series->time_ns[2 * i];
 			series->value[i] = series->value[2 * i];
+			series->peak[i] = max_u64(series->peak[2 * i], series->peak[2 * i + 1]);
 		}
 		series->n = SERIES_MAX / 2;
 		series->stride *= 2;
 	}
 	series->time_ns[series->n] = time_ns;
+	series->peak[series->n] = value;
 	series->value[series->n++] = value;
 }
 

@@ -13,6 +13,7 @@
 struct series {
 	uint64_t time_ns[SERIES_MAX];
 	uint64_t value[SERIES_MAX];
+	uint64_t peak[SERIES_MAX];	/* the greatest reading from this one on, up to the next */
 	uint32_t n;
 	uint32_t stride, skipped;	/* one reading in `stride` is kept */
 	uint64_t last_ns, last;		/* the latest reading, kept or not */

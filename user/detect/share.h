@@ -18,9 +18,21 @@ struct growth tracked__growth(const struct tracked *tracked);
 /* Bytes to the nearest byte limit, UINT64_MAX: none is known. */
 uint64_t process__left(const struct process *process);
 
-/* The limit that is reached first; if none is approached, the nearest one. False: none known. */
+static inline bool limit_is_bytes(unsigned int kind) { return kind != EV_LIMIT_MAP_COUNT; }
+
+/* forecast.c: the limit that is reached first; if none is approached, the nearest one. False: none known. */
 bool tracked__limit(const struct tracked *tracked, const struct growth *growth,
 		    struct report_limit *out);
+/* The same by the readings of all whom it binds alone. */
+bool tracked__group_limit(const struct tracked *tracked, enum ev_limit_kind kind,
+			  struct report_limit *out);
+/* How fast that of its resident memory grows which no site found keeps. */
+struct rate tracked__rest_rate(const struct tracked *tracked, const struct growth *growth);
+/* Whether `a` is the more urgent of two. */
+bool limit__is_nearer(const struct report_limit *a, const struct report_limit *b);
+/* The same of one kind of limit. False: there is none. */
+bool tracked__limit_of(const struct tracked *tracked, const struct growth *growth,
+		       enum ev_limit_kind kind, struct report_limit *out);
 
 /*
  * What each site explains of `gained`: shares of handles first, regions get what these leave, so

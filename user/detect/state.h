@@ -15,12 +15,26 @@
 struct tracked {
 	const struct process *process;
 	uint32_t first_tick;	/* of its first record */
+	uint32_t now_tick;	/* of its latest check, or of its end */
 	struct series resident;		/* bytes, by EV_MEMORY */
 	struct series accessible;	/* bytes, by checks */
 	struct series mapped;		/* VmSize, by EV_MEMORY; bytes */
 	struct series maps;		/* maps it has, of those allowed, by EV_MEMORY */
+	/* Of what a limit allows, so much is used by all whom it binds; NULL: not known. The host's is
+	 * the detector's own, the others the process's. */
+	struct series *used[EV_N_LIMITS];
+	uint64_t used_limit[EV_N_LIMITS];	/* the limit that was in force then */
+	struct ev_memory least;		/* the reading with the least resident memory, swap included */
+	uint64_t least_private;		/* process__private_bytes() then */
+	bool has_least;
 	enum verdict verdict;
 };
+
+/* Accessible private memory: what the process asked for and nobody shares. */
+static inline uint64_t process__private_bytes(const struct process *p)
+{
+	return p->kinds[KIND_ANON].bytes + p->kinds[KIND_HEAP].bytes;
+}
 
 /* A slot of detector.processes. */
 struct tracked_slot {
@@ -33,6 +47,7 @@ struct detector {
 	const struct world *world;	/* borrowed; NULL before detector__watch() */
 	struct table processes;		/* struct tracked_slot */
 	struct trend *trends;		/* all of them */
+	struct series host;		/* memory of the host that is in use, bytes */
 	double loss_rate;		/* greatest share of events lost so far, 0..1 */
 	bool no_memory;			/* a callback ran out of it; told by the next check */
 };

@@ -71,6 +71,8 @@ static void free_proc(struct proc *proc)
 	free(proc->pub.cmdline);
 	free(proc->pub.unit);
 	free(proc->pub.runtime);
+	for (unsigned int i = 0; i <= EV_LIMIT_CGROUP_HIGH; i++)
+		free(proc->pub.groups[i]);
 	free(proc);
 }
 

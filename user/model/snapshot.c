@@ -87,6 +87,9 @@ static bool key_of(const struct ev_header *h, struct kept_key *key)
 	case EV_PAIR:
 		key->a = ((const struct ev_pair *)record)->pair;
 		return true;
+	case EV_GROUP:
+		key->a = ((const struct ev_group *)record)->kind;
+		return true;
 	case EV_STACK:
 		key->a = ((const struct ev_stack *)record)->id;
 		return true;

@@ -22,6 +22,8 @@ struct proc {
 	uint32_t forked_from;		/* tgid; 0: not seen, or it has its parent's space */
 	bool shares_loss;		/* loss.c: of the record at hand */
 	uint64_t forked_ns;
+	uint64_t maps_left;	/* of the mappings allowed, when they were counted last ... */
+	uint64_t maps_entries;	/* ... and entries of the space's map then; 0: it was not read yet */
 };
 
 struct world {

@@ -101,13 +101,45 @@ static int apply_method(struct world *world, struct proc *proc, const struct ev_
 	return r < 0 ? r : 0;
 }
 
+static uint64_t maps_left(const struct proc *proc, uint64_t entries)
+{
+	uint64_t more = entries - proc->maps_entries, fewer = proc->maps_entries - entries;
+
+	if (!proc->maps_entries || !entries)
+		return proc->maps_left;
+	if (entries <= proc->maps_entries)
+		return proc->maps_left + fewer;
+	return more < proc->maps_left ? proc->maps_left - more : 0;
+}
+
 static int apply_memory(struct proc *proc, const struct ev_memory *event)
 {
+	const uint64_t entries = proc->space->seeded ? proc->space->map.n : 0;
+	struct ev_memory *memory = &proc->pub.memory;
+	const struct ev_memory before = *memory;
+
+	*memory = *event;
+	if (event->limit[EV_LIMIT_MAP_COUNT] != UINT64_MAX) {
+		proc->maps_left = event->left[EV_LIMIT_MAP_COUNT];
+		proc->maps_entries = entries;
+	} else if (proc->pub.has_memory && before.limit[EV_LIMIT_MAP_COUNT] != UINT64_MAX) {
+		/* Mappings are not counted each time: since then, as many as our own map has more. */
+		memory->limit[EV_LIMIT_MAP_COUNT] = before.limit[EV_LIMIT_MAP_COUNT];
+		memory->left[EV_LIMIT_MAP_COUNT] = maps_left(proc, entries);
+	}
 	if (!proc->pub.has_memory)
 		proc->pub.memory_first = *event;
-	proc->pub.memory = *event;
 	proc->pub.has_memory = true;
 	return 0;
+}
+
+static int apply_group(struct proc *proc, const struct ev_group *event)
+{
+	char **group = &proc->pub.groups[event->kind];
+
+	free(*group);
+	*group = strndup(event->path, event->path_sz);
+	return *group ? 0 : -ENOMEM;
 }
 
 static int apply_pair(struct world *world, const struct ev_pair *event)
@@ -221,6 +253,8 @@ static int apply_to_process(struct world *world, struct proc *proc, const struct
 		return seed__apply_end(world, proc, event);
 	case EV_MEMORY:
 		return apply_memory(proc, event);
+	case EV_GROUP:
+		return apply_group(proc, event);
 	case EV_RUN:
 		clock__read(&proc->pub.clock, world, event);
 		return 0;

@@ -107,6 +107,7 @@ struct process {
 	uint64_t lost_regions;		/* records of regions that were lost (EV_LOST), all told */
 	bool has_memory;		/* `memory` and `memory_first` hold readings */
 	struct ev_memory memory, memory_first;	/* latest and first reading */
+	char *groups[EV_LIMIT_CGROUP_HIGH + 1];	/* whose limits they are; NULL: not known. Hostile */
 	/* An address space that several processes share (vfork, CLONE_VM) is counted once, for the
 	 * one that had it first and has it still; the others hold nothing meanwhile. */
 	uint64_t mapped_bytes;		/* all regions, reservations included */

@@ -136,6 +136,7 @@ static struct json_object *make_site(const struct report_site *s)
 			 (s->has_resident ? add_count(o, "resident_bytes", s->resident_bytes) :
 					    add_null(o, "resident_bytes")) &&
 			 add_real(o, "share", s->share, 4) &&
+			 add_real(o, "private_share", s->private_share, 4) &&
 			 add_string(o, "evidence", s->evidence) && add(o, "stack", make_stack(s)));
 }
 
@@ -175,20 +176,69 @@ static bool add_seconds(struct json_object *o, const char *key, double seconds)
 	return seconds < 0 ? add_null(o, key) : add_real(o, key, seconds, 1);
 }
 
+static struct json_object *make_limit(const struct report_limit *limit, const char *group)
+{
+	struct json_object *o = json_object_new_object();
+
+	return finish(o, o && add_word(o, "kind", ev_limit_name(limit->kind)) &&
+			 add_known(o, "group", group) &&
+			 (limit->bytes_limit ? add_count(o, "bytes_limit", limit->bytes_limit) :
+					       add_null(o, "bytes_limit")) &&
+			 add_count(o, "bytes_left", limit->bytes_left) &&
+			 add_seconds(o, "seconds_low", limit->seconds_low) &&
+			 add_seconds(o, "seconds_high", limit->seconds_high));
+}
+
 static bool add_limit(struct json_object *process, const struct report_process *p)
 {
-	const struct report_limit *limit = &p->limit;
-	struct json_object *o;
-	bool ok;
+	return p->has_limit ? add(process, "limit", make_limit(&p->limit, p->limit_group)) :
+			      add_null(process, "limit");
+}
 
-	if (!p->has_limit)
-		return add_null(process, "limit");
-	o = json_object_new_object();
-	ok = o && add_word(o, "kind", ev_limit_name(limit->kind)) &&
-	     add_count(o, "bytes_left", limit->bytes_left) &&
-	     add_seconds(o, "seconds_low", limit->seconds_low) &&
-	     add_seconds(o, "seconds_high", limit->seconds_high);
-	return add(process, "limit", finish(o, ok));
+static struct json_object *make_pids(const struct report_group *group)
+{
+	struct json_object *array = json_object_new_array();
+	bool ok = array != NULL;
+
+	for (size_t i = 0; ok && i < group->n_pids; i++)
+		ok = append(array, json_object_new_int64(group->pids[i]));
+	return finish(array, ok);
+}
+
+static struct json_object *make_groups(const struct report *report)
+{
+	struct json_object *array = json_object_new_array();
+	bool ok = array != NULL;
+
+	for (size_t i = 0; ok && i < report->n_groups; i++) {
+		const struct report_group *group = &report->groups[i];
+		struct json_object *o = make_limit(&group->limit, group->group);
+
+		ok = append(array, finish(o, o && add(o, "pids", make_pids(group))));
+	}
+	return finish(array, ok);
+}
+
+static struct json_object *make_unexplained(const struct report_growth *growth)
+{
+	struct json_object *o = json_object_new_object();
+	bool ok = o != NULL;
+
+	for (unsigned int i = 0; ok && i < N_RESTS; i++)
+		ok = add_real(o, rest_name(i), growth->rest[i], 0);
+	return finish(o, ok);
+}
+
+static struct json_object *make_growth(const struct report_process *p)
+{
+	const struct report_growth *growth = &p->growth;
+	struct json_object *o = json_object_new_object();
+
+	return finish(o, o && add_real(o, "resident_bytes", growth->resident_bytes, 0) &&
+			 add_real(o, "private_bytes", growth->private_bytes, 0) &&
+			 add_real(o, "private_explained_share", growth->private_explained_share, 4) &&
+			 add(o, "unexplained", make_unexplained(growth)) &&
+			 add(o, "watch", json_object_new_boolean(growth->watch)));
 }
 
 /* A process is growing or leaking or neither; "watch" is a word for sites. */
@@ -208,6 +258,7 @@ static struct json_object *make_process(const struct report_process *p)
 			 add_word(o, "verdict", process_verdict(p->verdict)) &&
 			 add_real(o, "growth_bytes_per_second", p->growth_bytes_per_second, 0) &&
 			 add_real(o, "explained_share", p->explained_share, 4) &&
+			 add(o, "growth", make_growth(p)) &&
 			 add_count(o, "resident_bytes", p->resident_bytes) &&
 			 add_count(o, "accessible_bytes", p->accessible_bytes) &&
 			 add_count(o, "reserved_bytes", p->reserved_bytes) && add_limit(o, p) &&
@@ -291,6 +342,7 @@ static struct json_object *make_report(const struct report *report)
 			 add_real(o, "seconds", report->seconds, 3) &&
 			 add_word(o, "verdict", process_verdict(report->verdict)) &&
 			 add(o, "processes", make_processes(report)) &&
+			 add(o, "groups", make_groups(report)) &&
 			 add(o, "trust", make_trust(report)));
 }
 

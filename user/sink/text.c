@@ -18,6 +18,7 @@
 #include "user/base/text.h"
 #include "user/sink/layout.h"
 #include "user/sink/pick.h"
+#include "user/sink/text_growth.h"
 #include "user/sink/text_trust.h"
 #include "user/wire/decode.h"
 
@@ -97,9 +98,14 @@ static void add_time_left(struct text *out, const struct report_process *p)
 	}
 }
 
-static void add_limit(struct text *out, const struct report_limit *limit)
+static void add_limit(struct text *out, const struct report_process *p)
 {
-	text__addf(out, "(%s: ", limit_words(limit->kind));
+	const struct report_limit *limit = &p->limit;
+
+	text__addf(out, "(%s", limit_words(limit->kind));
+	if (p->limit_group && *p->limit_group)
+		text__addf(out, " in %s", p->limit_group);
+	text__add(out, ": ");
 	if (limit->kind == EV_LIMIT_MAP_COUNT) {
 		text__add_count(out, limit->bytes_left);
 		text__add(out, " maps");
@@ -139,7 +145,7 @@ static void add_headline(struct page *page, const struct report_process *p)
 	add_time_left(&line, p);
 	if (p->has_limit) {
 		text__add(&line, " ");
-		add_limit(&line, &p->limit);
+		add_limit(&line, p);
 	}
 	if (p->exited)
 		text__add(&line, ", has ended");
@@ -201,6 +207,20 @@ static void add_kind(struct page *page, const struct report_process *p,
 		text__addf(&line, "; %.0f%% of the growth", share * 100);
 	text__add(&page->text, "  ");
 	add_line(page, &line, 2);
+}
+
+static void add_rest(struct page *page, const struct report_process *p)
+{
+	struct text line;
+
+	text__init(&line);
+	text_add_rest(&line, p);
+	if (line.n) {
+		text__add(&page->text, "  ");
+		add_line(page, &line, 2);
+	} else {
+		text__fini(&line);
+	}
 }
 
 /* --- a site --------------------------------------------------------------------------------- */
@@ -350,6 +370,7 @@ static void add_process(struct page *page, const struct report_process *p)
 		if (p->kinds[i].opened || p->kinds[i].closed || page->opts->all_sites)
 			add_kind(page, p, &p->kinds[i]);
 	}
+	add_rest(page, p);
 	for (size_t i = 0; i < p->n_sites; i++) {
 		if (p->sites[i].verdict >= least && !is_aside(page, p, &p->sites[i]))
 			add_site(page, &p->sites[i]);

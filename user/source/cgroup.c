@@ -203,19 +203,41 @@ static bool read_number(int dir_fd, const char *name, uint64_t *out)
 	       procfs_field(text, "", out);
 }
 
-static void tighten(uint64_t limit, uint64_t used, uint64_t *left, uint64_t *left_limit)
+/* A group's name: the mount's, and the path below it. */
+static void name_group(const char *root, const char *below, char out[static 256])
+{
+	char name[2 * 4097];
+	size_t n;
+
+	snprintf(name, sizeof(name), "%s%s%s", strcmp(root, "/") ? root : "",
+		 strcmp(below, ".") ? "/" : "", strcmp(below, ".") ? below : "");
+	if (!name[0])
+		strcpy(name, "/");
+	n = strlen(name);
+	memmove(out, name + (n > 255 ? n - 255 : 0), (n > 255 ? 255 : n) + 1);
+}
+
+struct weighed {
+	const struct cgroup_mount *mount;
+	const char *below;
+};
+
+static void tighten(const struct weighed *group, uint64_t limit, uint64_t used, uint64_t *left,
+		    uint64_t *left_limit, char name[static 256])
 {
 	uint64_t room = limit > used ? limit - used : 0;
 
 	if (room < *left || *left_limit == ~0ull) {
 		*left = room;
 		*left_limit = limit;
+		name_group(group->mount->root, group->below, name);
 	}
 }
 
 /* Weighs the limits of one group. */
-static void weigh_group(int group_fd, bool v2, struct cgroup_room *room)
+static void weigh_group(int group_fd, const struct weighed *group, struct cgroup_room *room)
 {
+	const bool v2 = group->mount->v2;
 	uint64_t max = ~0ull, high = ~0ull, used, inactive = 0;
 	char text[8192];
 	size_t n;
@@ -235,9 +257,9 @@ static void weigh_group(int group_fd, bool v2, struct cgroup_room *room)
 	used = used > inactive ? used - inactive : 0;
 
 	if (max != ~0ull)
-		tighten(max, used, &room->max_left, &room->max_limit);
+		tighten(group, max, used, &room->max_left, &room->max_limit, room->max_group);
 	if (high != ~0ull)
-		tighten(high, used, &room->high_left, &room->high_limit);
+		tighten(group, high, used, &room->high_left, &room->high_limit, room->high_group);
 }
 
 /* From the group up to the root of the mount. A group that is gone has living ancestors. */
@@ -248,7 +270,7 @@ static void weigh_ancestors(const struct cgroup_mount *mount, char *path, struct
 		char *slash = strrchr(path, '/');
 
 		if (fd >= 0)
-			weigh_group(fd, mount->v2, room);
+			weigh_group(fd, &(struct weighed){ mount, path }, room);
 		if (!strcmp(path, "."))
 			return;
 		if (slash)
@@ -301,7 +323,7 @@ void cgroup__room(const struct cgroup_mounts *mounts, const char *cgroup_text,
 {
 	char path[4097], below[4097];
 
-	*out = (struct cgroup_room){ ~0ull, ~0ull, ~0ull, ~0ull };
+	*out = (struct cgroup_room){ ~0ull, ~0ull, ~0ull, ~0ull, "", "" };
 	for (size_t i = 0; i < mounts->n; i++) {
 		const struct cgroup_mount *mount = &mounts->mount[i];
 

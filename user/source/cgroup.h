@@ -41,6 +41,8 @@ bool cgroup_find_path(const char *cgroup_text, bool v2, const char *controller, 
 struct cgroup_room {
 	uint64_t max_left, max_limit;	/* bytes; ~0: no limit */
 	uint64_t high_left, high_limit;
+	char max_group[256], high_group[256];	/* whose limit that is, as our namespace names it; the
+						 * end of a longer path. "" if there is none */
 };
 
 /* The tightest limits over the process's cgroup and its ancestors: see procfs__memory(). */

@@ -103,10 +103,18 @@ bool live__is_doubtful(const struct live *live, pid_t pid)
  * thread of a process. */
 uint32_t live_fs_magic(struct live *live, pid_t pid, const struct procfs_map *map)
 {
+	struct fs_memo *memo = &live->fs_memo;
 	uint32_t fs_magic = 0;
+	int r;
 
-	if (!map->ino || !map->shared || !procfs__fs_magic(live->procfs, pid, map, &fs_magic) ||
-	    !map->deleted)
+	if (!map->ino || !map->shared)
+		return 0;
+	if (memo->known && memo->dev == map->dev)
+		return memo->magic;
+	r = procfs__fs_magic(live->procfs, pid, map, &fs_magic);
+	if (!r)
+		*memo = (struct fs_memo){ .dev = map->dev, .magic = fs_magic, .known = true };
+	if (!r || !map->deleted)
 		return fs_magic;
 	if (!strcmp(map->path, "/dev/zero") || !strncmp(map->path, "/SYSV", 5) ||
 	    !strncmp(map->path, "/memfd:", 7))
@@ -131,7 +139,9 @@ static int pass_map(void *ctx, const struct procfs_map *map)
 int live__each_map(struct live *live, pid_t pid, live_map_fn fn, void *ctx)
 {
 	struct each_map each = { .live = live, .pid = pid, .fn = fn, .ctx = ctx };
-	int r = procfs__each_map(live->procfs, pid, pass_map, &each);
+	int r;
 
+	live->fs_memo.known = false;
+	r = procfs__each_map(live->procfs, pid, pass_map, &each);
 	return r == -ESRCH ? LIVE_GONE : r;
 }

@@ -43,6 +43,8 @@ struct watched {
 	uint32_t n_handles;
 	uint64_t memory_read_ns;
 	uint64_t cpu_ns;		/* used by then */
+	uint64_t group_told[2];		/* hashes of the names that were told, by kind of limit */
+	uint64_t count_due_ns;		/* when its mappings may be counted again */
 	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
 	struct recent *recent;		/* its last releases; NULL: none */
@@ -74,7 +76,14 @@ struct watched {
 
 struct order;
 
+/* A device has one file system while a map file is read; asking costs a system call a mapping. */
+struct fs_memo {
+	uint32_t dev, magic;
+	bool known;
+};
+
 struct live {
+	struct fs_memo fs_memo;
 	struct live_opts opts;
 	struct unfreed_bpf *bpf;
 	uint8_t *targets;		/* the target map, mapped; TARGETS_N bytes */

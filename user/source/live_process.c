@@ -185,6 +185,7 @@ static int read_maps(struct live *live, struct watched *p, const struct ev_seed 
 	struct seeding s = { .live = live, .process = p, .begin = begin };
 	int r;
 
+	live->fs_memo.known = false;
 	code_maps__clear(&p->code);
 	p->code.read_ns = clock_monotonic_ns();
 	r = procfs__each_map(live->procfs, (pid_t)p->tgid, on_map, &s);
@@ -332,28 +333,4 @@ int live__resident(struct live *live, uint32_t tgid, const struct live_range *ra
 	live_header(&ev.h, EV_RESIDENT, sizeof(ev), tgid);
 	live_emit(live, &ev.h);
 	return live->stop < 0 ? live->stop : 0;
-}
-
-/* Whether it could run since the last time: its clock goes by that. */
-static void send_run(struct live *live, struct watched *p)
-{
-	struct ev_run ev = {};
-
-	if (procfs__run(live->procfs, (pid_t)p->tgid, p->cpu_ns, &ev))
-		return;
-	p->cpu_ns = ev.cpu_ns;
-	live_header(&ev.h, EV_RUN, sizeof(ev), p->tgid);
-	live_emit(live, &ev.h);
-}
-
-void live_send_memory(struct live *live, struct watched *p)
-{
-	struct ev_memory ev = {};
-
-	p->memory_read_ns = clock_monotonic_ns();
-	send_run(live, p);
-	if (procfs__memory(live->procfs, (pid_t)p->tgid, false, &ev))
-		return;	/* gone, or no memory of its own */
-	live_header(&ev.h, EV_MEMORY, sizeof(ev), p->tgid);
-	live_emit(live, &ev.h);
 }

@@ -191,6 +191,13 @@ int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *
  */
 int procfs__memory(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out);
 
+/* The same, and which cgroup's limits they are; "" where there is none. */
+struct procfs_groups {
+	char max[EV_GROUP_PATH_MAX + 1], high[EV_GROUP_PATH_MAX + 1];
+};
+int procfs__memory_groups(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out,
+			  struct procfs_groups *groups);
+
 /*
  * Fills in all of *out but the header: CPU time so far (in steps of PROCFS_TICK_NS), and whether the
  * process is stopped or its cgroup (v1 freezer or v2) frozen. `cpu_before_ns` is what this told last, or

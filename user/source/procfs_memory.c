@@ -47,7 +47,8 @@ static int read_status(int dir_fd, struct ev_memory *out)
 	return 0;
 }
 
-static void read_cgroup(struct procfs *procfs, int dir_fd, struct ev_memory *out)
+static void read_cgroup(struct procfs *procfs, int dir_fd, struct ev_memory *out,
+			struct procfs_groups *groups)
 {
 	cleanup_free char *text = NULL;
 	struct cgroup_room room;
@@ -59,6 +60,8 @@ static void read_cgroup(struct procfs *procfs, int dir_fd, struct ev_memory *out
 	out->limit[EV_LIMIT_CGROUP_MAX] = room.max_limit;
 	out->left[EV_LIMIT_CGROUP_HIGH] = room.high_left;
 	out->limit[EV_LIMIT_CGROUP_HIGH] = room.high_limit;
+	memcpy(groups->max, room.max_group, sizeof(groups->max));
+	memcpy(groups->high, room.high_group, sizeof(groups->high));
 }
 
 static void read_rlimit(int dir_fd, struct ev_memory *out)
@@ -106,13 +109,24 @@ static int read_map_count(struct procfs *procfs, int dir_fd, struct ev_memory *o
 	return r;
 }
 
+_Static_assert(sizeof(((struct cgroup_room *)0)->max_group) == EV_GROUP_PATH_MAX + 1, "one size");
+
 int procfs__memory(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out)
+{
+	struct procfs_groups groups;
+
+	return procfs__memory_groups(procfs, pid, want_maps, out, &groups);
+}
+
+int procfs__memory_groups(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_memory *out,
+			  struct procfs_groups *groups)
 {
 	struct ev_header header = out->h;
 	cleanup_fd int dir_fd = -1;
 	int r;
 
 	memset(out, 0, sizeof(*out));
+	memset(groups, 0, sizeof(*groups));
 	out->h = header;
 	for (unsigned int i = 0; i < EV_N_LIMITS; i++)
 		out->left[i] = out->limit[i] = NONE;
@@ -122,7 +136,7 @@ int procfs__memory(struct procfs *procfs, pid_t pid, bool want_maps, struct ev_m
 		r = read_status(dir_fd, out);
 	if (r)
 		return r;
-	read_cgroup(procfs, dir_fd, out);
+	read_cgroup(procfs, dir_fd, out, groups);
 	read_rlimit(dir_fd, out);
 	read_host(procfs, out);
 	return want_maps ? read_map_count(procfs, dir_fd, out) : 0;

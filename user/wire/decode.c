@@ -181,6 +181,17 @@ static const char *check_method(const struct ev_header *h)
 	return check_trailer(h, fixed, bytes);
 }
 
+static const char *check_group(const struct ev_header *h)
+{
+	const struct ev_group *e = (const void *)h;
+
+	if (e->kind != EV_LIMIT_CGROUP_MAX && e->kind != EV_LIMIT_CGROUP_HIGH)
+		return "its limit is none of a cgroup";
+	if (e->path_sz > EV_GROUP_PATH_MAX)
+		return "its text is too long";
+	return check_trailer(h, offsetof(struct ev_group, path), e->path_sz);
+}
+
 #define EXACT(type_name, type, checker) { type_name, sizeof(type), false, checker }
 #define VARIABLE(type_name, type, checker) { type_name, sizeof(type), true, checker }
 
@@ -208,6 +219,7 @@ static const struct ev_shape shapes[] = {
 	[EV_SEED_END] = EXACT("seed-end", struct ev_seed, check_seed),
 	[EV_FILE] = VARIABLE("file", struct ev_file, check_file),
 	[EV_MEMORY] = EXACT("memory", struct ev_memory, NULL),
+	[EV_GROUP] = VARIABLE("group", struct ev_group, check_group),
 	[EV_RUN] = EXACT("run", struct ev_run, NULL),
 	[EV_LOSS] = EXACT("loss", struct ev_loss, NULL),
 	[EV_PAIR] = EXACT("pair", struct ev_pair, check_pair),
@@ -394,6 +406,20 @@ size_t ev_write_note(void *buf, size_t buf_sz, const char *text)
 	room = text_room(buf_sz, at);
 	e->text_sz = take_room(text, &room);
 	return finish(buf, put(buf, at, text, e->text_sz), EV_NOTE);
+}
+
+size_t ev_write_group(void *buf, size_t buf_sz, unsigned int kind, const char *path)
+{
+	struct ev_group *e = buf;
+	size_t room, at = offsetof(struct ev_group, path);
+
+	if (buf_sz < sizeof(*e))
+		return 0;
+	room = text_room(buf_sz, at);
+	room = room < EV_GROUP_PATH_MAX ? room : EV_GROUP_PATH_MAX;
+	e->kind = kind;
+	e->path_sz = take_room(path, &room);
+	return finish(buf, put(buf, at, path, e->path_sz), EV_GROUP);
 }
 
 size_t ev_write_name(void *buf, size_t buf_sz, const char *function, const char *file)

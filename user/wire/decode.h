@@ -42,6 +42,7 @@ size_t ev_write_process(void *buf, size_t buf_sz, const struct ev_process_text *
 size_t ev_write_file(void *buf, size_t buf_sz, const uint8_t *build_id, size_t build_id_sz,
 		     const char *path);
 size_t ev_write_note(void *buf, size_t buf_sz, const char *text);
+size_t ev_write_group(void *buf, size_t buf_sz, unsigned int kind, const char *path);
 size_t ev_write_name(void *buf, size_t buf_sz, const char *function, const char *file);
 
 struct ev_method_text {

@@ -92,6 +92,9 @@ static const struct field memory_fields[] = {
 	HEADER, DEC(ev_memory, rss_anon), DEC(ev_memory, rss_file), DEC(ev_memory, rss_shmem),
 	DEC(ev_memory, swap), DEC(ev_memory, mapped), LIST(ev_memory, left), LIST(ev_memory, limit),
 };
+static const struct field group_fields[] = {
+	HEADER, DEC(ev_group, kind), TEXT(ev_group, "path", path_sz),
+};
 static const struct field run_fields[] = {
 	HEADER, DEC(ev_run, cpu_ns), HEX(ev_run, state),
 };
@@ -153,6 +156,7 @@ static const struct line_shape shapes[] = {
 	[EV_SEED_END] = WHOLE(seed_fields, ev_seed),
 	[EV_FILE] = SHAPE(file_fields, offsetof(struct ev_file, path)),
 	[EV_MEMORY] = WHOLE(memory_fields, ev_memory),
+	[EV_GROUP] = SHAPE(group_fields, offsetof(struct ev_group, path)),
 	[EV_RUN] = WHOLE(run_fields, ev_run),
 	[EV_LOSS] = WHOLE(loss_fields, ev_loss),
 	[EV_PAIR] = WHOLE(pair_fields, ev_pair),
