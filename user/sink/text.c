@@ -2,8 +2,8 @@
 /*
  * The text form, for a person at a terminal of 100 columns.
  *
- * One block for each process: who, verdict, rate, time left; what was taken and given back, by
- * kind; then each finding with its stack and its evidence. Last, always, what was watched and how
+ * One block for each process but the many that came and went (text_quiet.c): who, verdict, rate, time
+ * left; what was taken and given back, by kind; then each finding with its stack and its evidence. Last, always, what was watched and how
  * far the numbers can be trusted: a report without a finding must not look like one without work.
  *
  * The report is put together in memory and written at once. Hostile strings go through
@@ -19,6 +19,7 @@
 #include "user/sink/layout.h"
 #include "user/sink/pick.h"
 #include "user/sink/text_growth.h"
+#include "user/sink/text_quiet.h"
 #include "user/sink/text_trust.h"
 #include "user/sink/words.h"
 #include "user/wire/decode.h"
@@ -94,7 +95,9 @@ static void add_headline(struct page *page, const struct report_process *p)
 	paint(page, PLAIN);
 	text__add(out, "  ");
 	text__fini(&line);
-	words_add_rate(&line, p->growth_bytes_per_second);
+	/* What grew, and gave it all back before it ended, needs no rate. */
+	if (!p->exited || p->verdict != VERDICT_NONE)
+		words_add_rate(&line, p->growth_bytes_per_second);
 	text__init(&left);
 	if (words_add_time_left(&left, p))
 		text__addf(&line, ", %s", left.s ? left.s : "");
@@ -104,7 +107,7 @@ static void add_headline(struct page *page, const struct report_process *p)
 		words_add_limit(&line, p);
 	}
 	if (p->exited)
-		text__add(&line, ", has ended");
+		text__add(&line, line.n ? ", has ended" : "has ended");
 	add_line(page, &line, begun);
 }
 
@@ -117,9 +120,12 @@ static void add_facts(struct page *page, const struct report_process *p)
 		text__addf(&line, "%s, ", p->unit);
 	if (p->runtime && *p->runtime)
 		text__addf(&line, "%s, ", p->runtime);
-	text__add(&line, "resident ");
-	text__add_size(&line, (double)p->resident_bytes);
-	text__add(&line, ", accessible ");
+	if (p->resident_bytes || !p->exited) {	/* it may have ended before it was asked */
+		text__add(&line, p->exited ? "resident when last asked " : "resident ");
+		text__add_size(&line, (double)p->resident_bytes);
+		text__add(&line, ", ");
+	}
+	text__add(&line, p->exited ? "accessible at its end " : "accessible ");
 	text__add_size(&line, (double)p->accessible_bytes);
 	if (p->reserved_bytes) {
 		text__add(&line, ", only reserved ");
@@ -218,6 +224,9 @@ static void add_kinds(struct page *page, const struct report_process *p)
 static void add_rest(struct page *page, const struct report_process *p)
 {
 	struct text line;
+
+	if (p->exited && p->verdict == VERDICT_NONE)
+		return;		/* it gave back what it had grown by, or its system did */
 
 	text__init(&line);
 	text_add_rest(&line, p);
@@ -377,11 +386,20 @@ static int text_write(const struct report *report, FILE *stream, const struct si
 {
 	static const struct sink_opts plain;
 	struct page page = { .opts = opts ? opts : &plain };
+	size_t n_quiet = page.opts->all_sites ? SIZE_MAX : report__n_quiet_told(report);
 	int r;
 
 	text__init(&page.text);
-	for (size_t i = 0; i < report->n_processes; i++)
-		add_process(&page, &report->processes[i]);
+	for (size_t i = 0; i < report->n_processes; i++) {
+		const struct report_process *p = &report->processes[i];
+
+		if (!process__is_quiet(p) || n_quiet)
+			add_process(&page, p);
+		if (process__is_quiet(p) && n_quiet)
+			n_quiet--;
+	}
+	if (!page.opts->all_sites)
+		text_add_quiet(&page.text, report);
 	if (!report->n_processes)
 		add_nobody(&page);
 	text_add_trust(&page.text, report);
