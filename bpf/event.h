@@ -356,7 +356,8 @@ struct ev_resident {
 struct ev_pair {
 	struct ev_header h;
 	__u32 pair;
-	__u32 pad;
+	__u32 growth_percent;	/* of what is left to the limit: more of this kind, none of which was
+				 * closed so far, is told by the service; 0: nobody said */
 	char name[32];		/* terminated; the report's kind, such as zlib-inflate */
 };
 

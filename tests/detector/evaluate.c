@@ -7,15 +7,19 @@
  *
  * and then, in lines that begin with '#', how good it was, beside the usual methods.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/detector/score.h"
+#include "user/base/cleanup.h"
 
 static const char usage[] =
 	"usage: evaluate [OPTIONS] FILE...\n"
 	"  --question service|one-shot   which thresholds (service)\n"
+	"  --learn FILE                  keep what these runs teach\n"
+	"  --memory FILE                 judge by what earlier runs taught (--learn)\n"
 	"  --tick SECONDS                instead of what the files say\n"
 	"  --windows N,...               what is said after so many ticks\n"
 	"  --no-baselines, --no-alarms   print less, sooner\n"
@@ -25,6 +29,7 @@ struct options {
 	struct replay_opts replay;
 	double tick;
 	bool scenarios;
+	const char *learn, *memory;	/* paths */
 };
 
 static bool read_windows(struct replay_opts *opts, char *s)
@@ -55,6 +60,10 @@ static int read_options(struct options *opts, int argc, char **argv)
 			opts->replay.question = DETECTOR_ONE_SHOT, i++;
 		else if (!strcmp(argv[i], "--question") && value && !strcmp(value, "service"))
 			opts->replay.question = DETECTOR_SERVICE, i++;
+		else if (!strcmp(argv[i], "--learn") && value)
+			opts->learn = argv[++i];
+		else if (!strcmp(argv[i], "--memory") && value)
+			opts->memory = argv[++i];
 		else if (!strcmp(argv[i], "--tick") && value && atof(value) > 0)
 			opts->tick = atof(value), i++;
 		else if (!strcmp(argv[i], "--windows") && value &&
@@ -66,13 +75,14 @@ static int read_options(struct options *opts, int argc, char **argv)
 	return i < argc ? i : -1;
 }
 
+/* Returns 0, or the exit status after having said what is wrong. */
 static int evaluate(const struct options *opts, const char *path, struct score *score)
 {
 	struct trace trace;
 	int r;
 
 	if (trace__read(&trace, path) < 0)
-		return -1;
+		return 2;
 	r = 0;
 	for (size_t i = 0; r == 0 && i < trace.n; i++) {
 		struct replayed replayed;
@@ -86,6 +96,50 @@ static int evaluate(const struct options *opts, const char *path, struct score *
 		replayed__fini(&replayed);
 	}
 	trace__fini(&trace);
+	return r < 0;
+}
+
+/* --- memory of earlier runs ----------------------------------------------------------------- */
+
+/* Returns 0, or the exit status after having said what is wrong. */
+static int read_memory(struct options *opts)
+{
+	cleanup_file FILE *f = opts->memory ? fopen(opts->memory, "re") : NULL;
+	cleanup_free uint8_t *bytes = malloc(PAST_MAX_SZ + 1);
+	const char *why = NULL;
+	int r;
+
+	if (opts->memory && !f) {
+		fprintf(stderr, "%s: %s\n", opts->memory, strerror(errno));
+		return 2;
+	}
+	if (!bytes)
+		return 1;
+	if (!f)
+		return opts->learn && past__new(&opts->replay.past) < 0;
+	r = past__read(&opts->replay.past, bytes, fread(bytes, 1, PAST_MAX_SZ + 1, f), &why);
+	if (r)
+		fprintf(stderr, "%s: %s\n", opts->memory, why ? why : "out of memory");
+	return r ? 2 : 0;
+}
+
+static int write_memory(const struct options *opts)
+{
+	cleanup_free uint8_t *bytes = NULL;
+	size_t sz = 0;
+	FILE *f;
+	int r;
+
+	if (!opts->learn)
+		return 0;
+	if (past__write(opts->replay.past, &bytes, &sz) < 0)
+		return 1;
+	f = fopen(opts->learn, "we");
+	r = !f || fwrite(bytes, sz, 1, f) != 1;
+	if (f && fclose(f))
+		r = 1;
+	if (r)
+		fprintf(stderr, "%s: %s\n", opts->learn, strerror(errno));
 	return r;
 }
 
@@ -95,16 +149,20 @@ int main(int argc, char **argv)
 		.replay = { .question = DETECTOR_SERVICE, .print = true, .baselines = true },
 	};
 	struct score score = { 0 };
-	int first = read_options(&opts, argc, argv), r = 0;
+	int first = read_options(&opts, argc, argv), status;
 
 	if (first < 0) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	for (int i = first; i < argc && r == 0; i++)
-		r = evaluate(&opts, argv[i], &score);
-	if (r == 0)
+	status = read_memory(&opts);
+	for (int i = first; i < argc && !status; i++)
+		status = evaluate(&opts, argv[i], &score);
+	if (!status)
+		status = write_memory(&opts);
+	if (!status)
 		score__print(&score, &opts.replay, opts.scenarios);
 	score__fini(&score);
-	return r < 0 || fflush(stdout) ? 1 : 0;
+	past__free(opts.replay.past);
+	return fflush(stdout) && !status ? 1 : status;
 }

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,13 @@ uint64_t world__lost(const struct world *world, enum ev_loss_cause cause)
 {
 	return cause == EV_LOSS_RING_FULL ? world->lost : 0;
 }
+uint64_t world__lost_unnamed(const struct world *world) { return world->lost; }
 struct ev_trust world__trust(const struct world *world) { return (struct ev_trust){ 0 }; }
 const char *world__kind_name(const struct world *world, unsigned int kind) { return "?"; }
+unsigned int world__growth_percent(const struct world *world, unsigned int kind)
+{
+	return kind >= KIND_PAIR_0 ? 10 : 0;
+}
 const char *world__note(const struct world *world, uint32_t tgid, size_t i) { return NULL; }
 struct process *world__processes(const struct world *world)
 {
@@ -62,10 +68,8 @@ struct life {
 	double usage, held, held_at_usage;	/* bytes */
 };
 
-static uint64_t hash(const char *s)	/* FNV-1a */
+static uint64_t hash(uint64_t h, const char *s)	/* FNV-1a */
 {
-	uint64_t h = 0xcbf29ce484222325ull;
-
 	for (; *s; s++)
 		h = (h ^ (unsigned char)*s) * 0x100000001b3ull;
 	return h;
@@ -74,7 +78,8 @@ static uint64_t hash(const char *s)	/* FNV-1a */
 static int life__init(struct life *life)
 {
 	const struct trace_process *p = life->process;
-	struct detector_opts opts = { .question = life->opts->question };
+	struct detector_opts opts = { .question = life->opts->question,
+				      .past = life->opts->past };
 	struct world *world = &life->world;
 	char *name = (char *)p->id;
 
@@ -91,7 +96,7 @@ static int life__init(struct life *life)
 	for (size_t i = 0; i < p->n_sites; i++) {
 		world->sites[i] = (struct site){
 			.process = &world->process, .stack = &world->stack,
-			.id = hash(p->sites[i].name), .kind = (uint16_t)p->sites[i].kind,
+			.id = hash(hash(0xcbf29ce484222325ull, p->id), p->sites[i].name), .kind = (uint16_t)p->sites[i].kind,
 			.next = i + 1 < p->n_sites ? &world->sites[i + 1] : NULL,
 		};
 	}
@@ -109,6 +114,10 @@ static int life__init(struct life *life)
 
 static void life__fini(struct life *life)
 {
+	/* Whom the limit ended teaches no level. */
+	life->world.process.exited = true;
+	if (life->process->oom < life->process->n_ticks)
+		life->world.process.exit_code = SIGKILL;
 	for (size_t i = 0; i < life->process->n_sites; i++) {
 		if (life->world.sites && life->detector)
 			detector_watcher.site_gone(life->detector, &life->world.sites[i]);

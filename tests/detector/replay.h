@@ -15,6 +15,7 @@ struct replay_opts {
 	enum detector_question question;
 	bool print;			/* a line per alarm */
 	bool baselines;
+	struct past *past;		/* earlier runs; NULL */
 	uint32_t windows[REPLAY_MAX_WINDOWS];	/* ticks; what is said at each of these moments */
 	unsigned int n_windows;
 };

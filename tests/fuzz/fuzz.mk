@@ -38,6 +38,7 @@ FUZZ_SRC_demangle := user/symbol/demangle.c user/base/text.c
 FUZZ_LIBS_demangle = -liberty -lm
 FUZZ_SRC_region_map := user/model/region_map.c
 FUZZ_SRC_perf_map := $(wildcard user/symbol/perf_map*.c)
+FUZZ_SRC_past := user/detect/past.c $(wildcard user/base/*.c)
 FUZZ_SRC_maps := $(addprefix user/source/,procfs.c procfs_maps.c cgroup.c)
 FUZZ_SRC_cgroup := $(FUZZ_SRC_maps) user/source/cgroup_unit.c
 

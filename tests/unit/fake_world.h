@@ -59,6 +59,11 @@ const char *world__kind_name(const struct world *world, unsigned int kind)
 	return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }
 
+unsigned int world__growth_percent(const struct world *world, unsigned int kind)
+{
+	return kind >= KIND_PAIR_0 ? 10 : 0;
+}
+
 struct process *world__processes(const struct world *world)
 {
 	return world->n_processes ? (struct process *)&world->processes[0] : NULL;

@@ -255,6 +255,7 @@ static void claims_are_checked(void **state)
 	REFUSED(EV_FILE, r.file.build_id_sz = 21, "build-id");
 	REFUSED(EV_FILE, r.file.path_sz = UINT32_MAX, "longer than the record");
 	REFUSED(EV_FILE, r.bytes[r.h.size - 1] = 'x', "padding");
+	REFUSED(EV_PAIR, r.pair.growth_percent = 101, "more than the whole");
 	REFUSED(EV_PAIR, memset(r.pair.name, 'x', sizeof(r.pair.name)), "terminated");
 	REFUSED(EV_NOTE, r.note.text_sz += 64, "longer than the record");
 	REFUSED(EV_NAME, r.name.file_sz += 64, "longer than the record");

@@ -164,18 +164,18 @@ static void levels_rise_only_when_floor_and_peak_do(void **state)
 	uint32_t t;
 
 	for (t = 1000; t < 1003; t++)
-		levels__note(&levels, t, 100 * t);
+		levels__note(&levels, t, 1024 * t);
 	assert_int_equal(levels__rise(&levels), 0);	/* too early */
 	for (; t < 3000; t++)
-		levels__note(&levels, t, 100 * t);
-	assert_true(levels__rise(&levels) > 100 * 300);
+		levels__note(&levels, t, 1024 * t);
+	assert_true(levels__rise(&levels) > 1024 * 300);
 	assert_in_range(levels.n, TREND_LEVELS / 2, TREND_LEVELS);
 	for (; t < 6000; t++)	/* the floor stays, the peak too */
-		levels__note(&levels, t, t % 50 ? 300000 : 200000);
+		levels__note(&levels, t, t % 50 ? 3072000 : 2048000);
 	assert_int_equal(levels__rise(&levels), 0);
-	levels__note(&levels, 4000000, 300000);		/* a long silence costs no time */
+	levels__note(&levels, 4000000, 3072000);		/* a long silence costs no time */
 	assert_int_equal(levels__rise(&levels), 0);
-	assert_int_equal(levels.most[levels.n - 1], 300000);
+	assert_int_equal(levels.most[levels.n - 1], 3000);
 }
 
 static void rates_are_robust(void **state)

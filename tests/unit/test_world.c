@@ -519,7 +519,7 @@ static void test_facts(void **state)
 	struct rig *rig = *state;
 	struct ev_loss loss = { .count = { [EV_LOSS_RING_FULL] = 3 } };
 	struct ev_trust trust = { .stacks = 9, .stacks_complete = 8 };
-	struct ev_pair pair = { .pair = 1, .name = "zlib-deflate" };
+	struct ev_pair pair = { .pair = 1, .growth_percent = 10, .name = "zlib-deflate" };
 	struct ev_header tick;
 
 	assert_int_equal(world__trust(rig->world).stacks, 0);
@@ -530,6 +530,10 @@ static void test_facts(void **state)
 	rig__send(rig, &loss, EV_LOSS, sizeof(loss));
 	assert_int_equal(world__trust(rig->world).stacks_complete, 8);
 	assert_string_equal(world__kind_name(rig->world, KIND_PAIR_0 + 1), "zlib-deflate");
+	assert_int_equal(world__growth_percent(rig->world, KIND_PAIR_0 + 1), 10);
+	assert_int_equal(world__growth_percent(rig->world, KIND_PAIR_0), 0);
+	assert_int_equal(world__growth_percent(rig->world, KIND_HEAP), 0);
+	assert_int_equal(world__growth_percent(rig->world, 1000), 0);
 	assert_string_equal(world__kind_name(rig->world, KIND_PAIR_0), "?");
 	assert_string_equal(world__kind_name(rig->world, KIND_HEAP), "heap");
 	assert_string_equal(world__kind_name(rig->world, 1000), "?");

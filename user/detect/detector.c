@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "user/detect/learn.h"
 #include "user/detect/share.h"
 #include "user/detect/state.h"
 #include "user/detect/verdict.h"
@@ -133,6 +134,7 @@ static struct trend *detector__trend(struct detector *detector, struct site *sit
 	trend = tracked ? trend__new(site, tracked->first_tick) : NULL;
 	if (!trend)
 		return NULL;
+	trend->growth_percent = (uint8_t)world__growth_percent(detector->world, site->kind);
 	trend->next = detector->trends;
 	if (trend->next)
 		trend->next->prev = trend;
@@ -186,6 +188,24 @@ static void on_died(void *ctx, struct site *site, uint64_t bytes, uint32_t birth
 	levels__note(&trend->levels, tick, site->bytes);
 }
 
+static int trend__teach(const struct trend *trend, struct past *past)
+{
+	struct lesson lesson = trend__lesson(trend);
+
+	return past__learn(past, trend->site->id, trend->site->kind, &lesson);
+}
+
+int detector__learn(const struct detector *detector)
+{
+	int r = 0;
+
+	if (!detector->opts.past)
+		return 0;
+	for (const struct trend *trend = detector->trends; trend && !r; trend = trend->next)
+		r = trend__teach(trend, detector->opts.past);
+	return r;
+}
+
 static void on_site_gone(void *ctx, struct site *site)
 {
 	struct detector *detector = ctx;
@@ -193,6 +213,8 @@ static void on_site_gone(void *ctx, struct site *site)
 
 	if (!trend)
 		return;
+	if (detector->opts.past && trend__teach(trend, detector->opts.past) < 0)
+		detector->no_memory = true;
 	if (trend->prev)
 		trend->prev->next = trend->next;
 	else
@@ -308,34 +330,45 @@ static double lost_share(const struct world *world)
 	return lost > 0 ? lost / (lost + (double)world__n_events(world)) : 0;
 }
 
+/* In time, or because a fortieth of what was left went here since. */
 static bool is_due(const struct trend *trend, const struct verdict_facts *facts)
 {
+	uint64_t bytes = trend->site->bytes;
+
 	return facts->exited || facts->now >= trend->next_check ||
-	       trend->next_check > facts->now + CHECK_EVERY_MAX;
+	       trend->next_check > facts->now + CHECK_EVERY_MAX ||
+	       (bytes > trend->checked_bytes && bytes - trend->checked_bytes > facts->left / 40);
 }
 
-static void site__judge(struct site *site, const struct verdict_facts *facts)
+static void site__judge(const struct detector *detector, struct site *site,
+			const struct verdict_facts *facts)
 {
 	struct trend *trend = site->trend;
 	uint32_t every;
 
 	if (!trend || !is_due(trend, facts))
 		return;
+	if (!trend->past_known && site->id) {
+		trend->past_known = true;
+		trend->past = past__find(detector->opts.past, site->id, site->kind);
+	}
 	verdict__update(trend, facts);
 	every = facts->now > facts->first ? (facts->now - facts->first) / 100 : 0;
 	if (every > CHECK_EVERY_MAX)
 		every = CHECK_EVERY_MAX;
 	trend->next_check = facts->now + (every ? every : 1);
+	trend->checked_bytes = site->bytes;
 }
 
-static enum verdict process__judge(struct process *process, const struct verdict_facts *facts)
+static enum verdict process__judge(const struct detector *detector, struct process *process,
+				   const struct verdict_facts *facts)
 {
 	enum verdict worst = VERDICT_NONE;
 
 	for (struct site *site = process->sites; site; site = site->next) {
 		enum verdict verdict;
 
-		site__judge(site, facts);
+		site__judge(detector, site, facts);
 		verdict = site->trend ? ((struct trend *)site->trend)->verdict : VERDICT_NONE;
 		if (verdict > worst && verdict != VERDICT_WATCH)
 			worst = verdict;
@@ -370,7 +403,7 @@ int detector__check(struct detector *detector, const struct world *world)
 		facts.first = tracked->first_tick;
 		if (tracked__read(tracked, world__now_ns(world)) < 0)
 			return -ENOMEM;
-		tracked->verdict = process__judge(p, &facts);
+		tracked->verdict = process__judge(detector, p, &facts);
 	}
 	return 0;
 }

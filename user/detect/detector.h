@@ -6,6 +6,7 @@
 #ifndef UNFREED_DETECT_DETECTOR_H
 #define UNFREED_DETECT_DETECTOR_H
 
+#include "user/detect/past.h"
 #include "user/detect/report.h"
 #include "user/model/world.h"
 
@@ -19,6 +20,9 @@ enum detector_question {
 struct detector_opts {
 	enum detector_question question;
 	uint32_t max_sites_reported;	/* per process; 0: a default */
+	/* What earlier runs taught; sites that go teach it. Borrowed, outlives the world too. NULL: no
+	 * memory. A run is judged by what was known when its site was seen first. */
+	struct past *past;
 };
 
 /* Returns 0 or -ENOMEM; the caller owns *out. */
@@ -45,6 +49,10 @@ enum verdict detector__site_verdict(const struct detector *detector, const struc
 
 /* Whether a leak has been found that more watching would not change: `--until-verdict` ends. */
 bool detector__is_sure(const struct detector *detector);
+
+/* Learns from the sites that run on, too: to be called before the memory is kept. 0 or -ENOMEM; 0
+ * without memory. */
+int detector__learn(const struct detector *detector);
 
 struct report_facts {
 	const char *command, *host;	/* borrowed for the call */

@@ -42,11 +42,10 @@ static void add_ages(struct text *text, const struct survivors *s)
 /* The first age of the cell after the one in which the 95th percentile of deaths lies. */
 static uint32_t most_died_before(const struct trend *trend)
 {
-	uint64_t n = 0;
+	double all = trend__deaths_from(trend, 0);
 
 	for (unsigned int cell = 0; cell + 1 < TREND_AGES; cell++) {
-		n += trend->deaths[cell];
-		if (n >= trend->n_deaths - trend->n_deaths / 20)
+		if (20 * trend__deaths_from(trend, cell + 1) <= all)
 			return trend_cell_age(cell + 1);
 	}
 	return trend->oldest_death + 1;
@@ -147,9 +146,9 @@ static void add_remarks(struct text *text, const struct site *site, bool leak, d
 		text__add_count(text, site->reopened);
 		text__add(text, " opened again while open, which loses the old one");
 	}
-	if (leak && loss_demand(site, loss_rate) > 0) {
+	if (leak && loss_demand(site, loss_rate, (double)site->opened) > 0) {
 		text__add(text, "; events were lost, so at least ");
-		text__add_count(text, (uint64_t)(loss_demand(site, loss_rate) + 1));
+		text__add_count(text, (uint64_t)(loss_demand(site, loss_rate, (double)site->opened) + 1));
 		text__add(text, " survivors were asked for");
 	}
 	if (site->partial)

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * Cohorts, death ages and levels of one site.
+ * Cohorts and death ages of one site.
  *
  * A birth opens a cohort one tick wide, or joins the one of this tick. When there are more than
  * TREND_COHORTS, the two neighbours whose common span is the smallest share of their age become
  * one: resolution in proportion to age, at any pace, which is all that survival by age asks for.
  * A death carries the tick of its birth, so it finds its cohort exactly, merged or not.
  *
- * Ages of deaths are kept in half octaves. The levels answer another question, "does what is held
- * rise?", by the least and the most of each window: a sawtooth of garbage collections has a
- * rising mean while it runs up, but its floor and its peaks stay where they were.
+ * Ages of deaths are kept in half octaves, and halved whenever the time observed has doubled: what a
+ * site did in its first minute says little about its second day.
  */
 #include "user/detect/trend.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FIRST_HALVING 64	/* ticks observed */
 
 uint32_t trend_cell_age(unsigned int cell)
 {
@@ -31,11 +32,15 @@ uint32_t trend_cell_age(unsigned int cell)
 
 unsigned int trend_age_cell(uint32_t age)
 {
-	unsigned int cell = 0;
+	unsigned int cell;
 
-	while (cell + 1 < TREND_AGES && trend_cell_age(cell + 1) <= age)
+	if (age < 4)
+		return age;
+	/* Two cells to each octave: the upper half, or not yet. */
+	cell = 2 * (31 - (unsigned int)__builtin_clz(age));
+	if (cell + 1 < TREND_AGES && trend_cell_age(cell + 1) <= age)
 		cell++;
-	return cell;
+	return cell < TREND_AGES ? cell : TREND_AGES - 1;
 }
 
 struct trend *trend__new(struct site *site, uint32_t first_tick)
@@ -47,6 +52,7 @@ struct trend *trend__new(struct site *site, uint32_t first_tick)
 	trend->site = site;
 	trend->levels.start = first_tick;
 	trend->levels.width = 1;
+	trend->next_halving = FIRST_HALVING;
 	return trend;
 }
 
@@ -78,12 +84,18 @@ static uint32_t cheapest_pair(const struct trend *trend, uint32_t now)
 	return best;
 }
 
+static void add_births(struct cohort *cohort, uint64_t n)
+{
+	n += cohort->births;
+	cohort->births = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
 static void merge_pair(struct trend *trend, uint32_t i)
 {
 	struct cohort *a = &trend->cohorts[i], *b = a + 1;
 
 	a->end = b->end;
-	a->births += b->births;
+	add_births(a, b->births);
 	a->live += b->live;
 	a->bytes += b->bytes;
 	trend->n_cohorts--;
@@ -123,8 +135,10 @@ int trend__born(struct trend *trend, uint32_t tick, uint64_t births, uint64_t by
 		if (r < 0)
 			return r;
 	}
-	cohort->births += births;
-	cohort->live += births;
+	if (births > UINT32_MAX - cohort->live)
+		births = UINT32_MAX - cohort->live;	/* more than any model holds */
+	add_births(cohort, births);
+	cohort->live += (uint32_t)births;
 	trend->live += births;
 	cohort->bytes += bytes;
 	if (births)
@@ -188,21 +202,44 @@ static struct cohort *bury(struct trend *trend, uint32_t birth_tick)
 	return cohort;
 }
 
+static void halve_deaths(struct trend *trend)
+{
+	for (unsigned int i = 0; i < TREND_AGES; i++)
+		trend->deaths[i] /= 2;
+}
+
+void trend__age(struct trend *trend, uint32_t tick)
+{
+	while (tick > trend->levels.start && tick - trend->levels.start >= trend->next_halving) {
+		halve_deaths(trend);
+		trend->next_halving = trend->next_halving < UINT32_MAX / 2 ?
+					      2 * trend->next_halving : UINT32_MAX;
+		if (trend->next_halving == UINT32_MAX)
+			break;
+	}
+}
+
 void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64_t bytes,
 		 bool whole)
 {
 	struct cohort *cohort = whole ? bury(trend, birth_tick) : cohort_of(trend, birth_tick);
 	uint32_t age = tick > birth_tick ? tick - birth_tick : 0;
+	unsigned int cell;
 
 	if (cohort)
 		cohort->bytes -= bytes < cohort->bytes ? bytes : cohort->bytes;
 	if (!whole)
 		return;
+	trend->death_ticks += !trend->n_deaths || tick != trend->last_death;
 	trend->last_death = tick;
 	trend->last_dead_birth = birth_tick;
 	trend->n_deaths++;
 	trend->death_ages += age;
-	trend->deaths[trend_age_cell(age)]++;
+	trend__age(trend, tick);
+	cell = trend_age_cell(age);
+	if (trend->deaths[cell] > UINT32_MAX - TREND_DEATH)
+		halve_deaths(trend);
+	trend->deaths[cell] += TREND_DEATH;
 	if (age > trend->oldest_death)
 		trend->oldest_death = age;
 	if (trend->kept && birth_tick <= trend->kept_tick)
@@ -213,15 +250,15 @@ void trend__restored(struct trend *trend, uint64_t n, uint64_t bytes)
 {
 	struct cohort *cohort = cohort_of(trend, trend->last_dead_birth);
 	uint32_t age = trend->last_death - trend->last_dead_birth;
-	uint64_t *deaths = &trend->deaths[trend_age_cell(age)];
+	uint32_t *deaths = &trend->deaths[trend_age_cell(age)];
 
-	n = n < *deaths ? n : *deaths;
-	*deaths -= n;
+	n = n < trend->n_deaths ? n : trend->n_deaths;
+	*deaths -= n < *deaths / TREND_DEATH ? (uint32_t)n * TREND_DEATH : *deaths;
 	trend->n_deaths -= n;
 	trend->death_ages -= n * age;
 	if (!cohort)
 		return;
-	cohort->live += n;
+	cohort->live += (uint32_t)n;
 	cohort->bytes += bytes;
 	trend->live += n;
 }
@@ -279,72 +316,11 @@ double trend__bytes_born_between(const struct trend *trend, uint32_t from, uint3
 	return n;
 }
 
-uint64_t trend__deaths_from(const struct trend *trend, unsigned int cell)
+double trend__deaths_from(const struct trend *trend, unsigned int cell)
 {
 	uint64_t n = 0;
 
 	for (; cell < TREND_AGES; cell++)
 		n += trend->deaths[cell];
-	return n;
-}
-
-static void levels_halve(struct levels *levels)
-{
-	for (uint32_t i = 0; i < TREND_LEVELS / 2; i++) {
-		uint64_t a = levels->least[2 * i], b = levels->least[2 * i + 1];
-
-		levels->least[i] = a < b ? a : b;
-		a = levels->most[2 * i];
-		b = levels->most[2 * i + 1];
-		levels->most[i] = a > b ? a : b;
-	}
-	levels->n = TREND_LEVELS / 2;
-	levels->width *= 2;
-}
-
-static void levels__open(struct levels *levels)
-{
-	levels->least[levels->n] = levels->now;
-	levels->most[levels->n] = levels->now;
-	levels->n++;
-}
-
-void levels__note(struct levels *levels, uint32_t tick, uint64_t bytes)
-{
-	/* Each turn adds a window or doubles their width: at most 16 for each octave of time. */
-	while (tick >= levels->start &&
-	       (tick - levels->start) / levels->width >= levels->n) {
-		if (levels->n == TREND_LEVELS)
-			levels_halve(levels);
-		else
-			levels__open(levels);
-	}
-	levels->now = bytes;
-	if (levels->n && bytes < levels->least[levels->n - 1])
-		levels->least[levels->n - 1] = bytes;
-	if (levels->n && bytes > levels->most[levels->n - 1])
-		levels->most[levels->n - 1] = bytes;
-}
-
-uint64_t levels__rise(const struct levels *levels)
-{
-	uint32_t before = levels->n / 2, newest = levels->n * 3 / 4;
-	uint64_t floor[2] = { UINT64_MAX, UINT64_MAX }, peak[2] = { 0, 0 };
-	uint64_t by_floor, by_peak;
-
-	if (levels->n < 4)
-		return 0;
-	for (uint32_t i = 0; i < levels->n; i++) {
-		bool is_newest = i >= newest;
-
-		if (levels->most[i] > peak[is_newest])
-			peak[is_newest] = levels->most[i];
-		if (i >= before && levels->least[i] < floor[is_newest])
-			floor[is_newest] = levels->least[i];
-	}
-	if (floor[1] <= floor[0] || peak[1] <= peak[0])
-		return 0;
-	by_floor = floor[1] - floor[0];
-	by_peak = peak[1] - peak[0];
-	return by_floor < by_peak ? by_floor : by_peak;
+	return (double)n / TREND_DEATH;
 }

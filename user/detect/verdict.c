@@ -1,340 +1,109 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * The first verdict. It asks of each site not "does it grow?" but "is what is born here still
- * given back?", by the ages of the survivors and of those that were given back.
+ * From tests to verdicts: one engine, two questions.
  *
- * Class A, strays: siblings were given back (at least a quarter as many as survive), and beyond
- * some age hardly anything is any more: of all that reached it, the share given back later has a
- * Wilson upper bound of at most 10 %, which takes 35 survivors when none was. Six survivors
- * suffice where there are four siblings to each and all were gone before a tenth of its age.
+ * The service asks "must somebody be woken?" and weighs by the limit. It takes the youngest age at
+ * which the survival test (survival.c) holds and which is a fair share of the time that is left;
+ * a stray leak then has to hold 2 % of the headroom, growth of which nothing was given back so far
+ * a larger share: what filled that share of the room will, as far as anybody can know who saw no
+ * end of it, fill the rest with the same probability. Who asks about one process is answered
+ * by oneshot.c.
  *
- * Class B, never closed: a handle kind of which 35 or more are open and hardly any was closed,
- * while the inflow neither stopped nor fell: four quarters of the time since the oldest survivor
- * each have some. Also a burst too short for quarters, once it has been held long enough, and
- * what a process still held at its end. Regions are not called a leak on that: most such growth
- * ends. They are growth while floor and peak rise, unless one file range is mapped again and again.
- *
- * All ages are ticks of 100 ms, the finest cohort; all other times are shares of the time
- * observed. Equal trends give equal verdicts: nothing here reads a clock.
+ * A verdict begins when its test has held for a while and ends with a reason: half of the survivors
+ * were given back, or the test failed for a sixteenth of the time since the first birth (service).
+ * All times are shares of the time observed or of the time left.
  */
 #include "user/detect/verdict.h"
 
 #include <math.h>
 
-#define MANY 35			/* Wilson's 95 % upper bound of 0 in 35 is 9.9 % */
-#define FEW 6
-#define FLAT_SHARE 0.10
 #define MIB (1024.0 * 1024.0)
-#define BURST_TICKS 20		/* longer ones are judged by quarters */
-#define SETTLE_TICKS 10
-#define YOUNG_TICKS 5		/* nothing younger is called old */
+#define PATIENCE 0.015		/* an age speaks when it is this share of the time left */
+#define STRAYS_SHARE 0.02	/* of the headroom */
+#define GROWTH_SHARE 0.60
+#define WATCH_SHARE 0.005
+#define FINEST 2		/* ticks: two of the finest cohorts */
 
-static double demand_of_rate(const struct site *site, double rate)
+struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend)
 {
-	return rate > 0 ? 4 * rate * (double)site->opened + 12 : 0;
-}
-
-/* Releases of the site's kind that its process lost, and their share of all such records. A healed
- * region may be another than the one that was there before: then its release was lost as well. */
-static double lost_releases(const struct site *site, double *rate)
-{
-	const struct process *p = site->process;
-	const struct kind_totals *k = &p->kinds[site->kind];
-	double lost, seen = 0;
-
-	if (kind_is_handle(site->kind)) {
-		lost = (double)(k->lost_closed - k->lost_closed_found);
-		seen = (double)(k->opened + k->closed);
-	} else {
-		lost = (double)p->lost_regions;
-		for (unsigned int i = 0; i < KIND_PAIR_0; i++)
-			seen += (double)(p->kinds[i].opened + p->kinds[i].closed);
-	}
-	*rate = lost > 0 ? lost / (lost + seen) : 0;
-	return lost;
-}
-
-double loss_demand(const struct site *site, double loss_rate)
-{
-	double rate, lost = lost_releases(site, &rate);
-
-	return demand_of_rate(site, loss_rate) +
-	       (lost > 0 ? fmin(demand_of_rate(site, rate), lost + FEW) : 0);
-}
-
-bool trend__births_stopped(const struct trend *trend, uint32_t now)
-{
-	uint32_t first, quarter;
-
-	if (!trend->n_cohorts)
-		return true;
-	first = trend->cohorts[0].start;
-	quarter = now > first ? (now - first) / 4 : 0;
-	return now >= trend->last_birth &&
-	       now - trend->last_birth >= (quarter > SETTLE_TICKS ? quarter : SETTLE_TICKS);
-}
-
-/* Upper end of Wilson's 95 % interval for k out of n. */
-static double wilson_upper(double k, double n)
-{
-	const double z = 1.959964;
-	double p, spread;
-
-	if (n <= 0)
-		return 1;
-	p = k / n;
-	spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-	return (p + z * z / (2 * n) + spread) / (1 + z * z / n);
-}
-
-static uint32_t observed(const struct verdict_facts *facts)
-{
-	return facts->now > facts->first ? facts->now - facts->first : 0;
-}
-
-/*
- * The youngest age beyond which survival is flat, judged with a follow-up of twice that age and a
- * patience of 1/64 of the time observed. False: there is none.
- */
-static bool find_flat(const struct trend *trend, const struct verdict_facts *facts,
-		      struct survivors *out)
-{
-	uint64_t total = observed(facts);
-
-	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
-		uint64_t age = trend_cell_age(cell), dead;
-		struct survivors s;
-
-		if (2 * age > total)
-			return false;
-		if (64 * age < total)
-			continue;
-		s = trend__survivors(trend, facts->now, (uint32_t)age);
-		if (!s.n)
-			return false;
-		if (s.oldest < 2 * age)
-			continue;
-		dead = trend__deaths_from(trend, cell);
-		if (wilson_upper((double)dead, (double)(dead + s.n)) <= FLAT_SHARE) {
-			*out = s;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Enough siblings were given back for their ages to say something about the survivors. */
-static bool siblings_were_freed(const struct trend *trend, uint64_t survivors)
-{
-	return trend->n_deaths > 0 && 4 * trend->n_deaths >= survivors;
-}
-
-static bool is_spread(const struct trend *trend, const struct verdict_facts *facts,
-		      const struct survivors *s)
-{
-	return s->n_cohorts >= 3 || facts->exited || trend__births_stopped(trend, facts->now);
-}
-
-/*
- * Regions also warm up: a heap's arenas are taken, a few given back, the rest kept for good. So a
- * site of regions that keeps a third of what it takes or more is a weak suspect, and none once
- * nothing new comes.
- */
-static bool may_be_warm_up(const struct trend *trend, uint32_t now)
-{
-	return !kind_is_handle(trend->site->kind) &&
-	       trend->n_deaths < 2 * trend__survivors(trend, now, 0).n;
-}
-
-/*
- * Ten times the age by which the siblings were gone. Ticks are too coarse to date what lives for
- * milliseconds, but not to count it: of objects that live for a share of a tick, that share dies in
- * the tick after its birth, so the mean of the ages in ticks is right although no age is. Fewer
- * than one in twenty live 20 times as long as the mean (Markov).
- */
-static uint32_t ten_lives(const struct trend *trend)
-{
-	double life = trend->oldest_death + 1.0, mean;
-
-	if (trend->oldest_death <= 1 && trend->n_deaths) {
-		mean = (double)trend->death_ages / (double)trend->n_deaths;
-		life = fmin(life, 20 * mean);
-	}
-	return (uint32_t)fmin(fmax(ceil(10 * life), YOUNG_TICKS), UINT32_MAX);
-}
-
-static bool few_but_old(const struct trend *trend, const struct verdict_facts *facts,
-			struct survivors *s)
-{
-	uint32_t age = ten_lives(trend);
-
-	if (age > observed(facts))
-		return false;
-	*s = trend__survivors(trend, facts->now, age);
-	if (s->n < FEW || trend->n_deaths < 4 * s->n)
-		return false;
-	/* Less than glibc maps at once for a thread's heap says nothing about a process. */
-	return kind_is_handle(trend->site->kind) || (double)s->bytes >= MIB / 4;
-}
-
-/* Handles that a process still held at its end, older than any that was ever closed. */
-static bool held_at_end(const struct trend *trend, const struct verdict_facts *facts,
-			struct survivors *s)
-{
-	uint32_t age = trend->oldest_death + 1;
-
-	if (!facts->exited || !kind_is_handle(trend->site->kind))
-		return false;
-	if (age < observed(facts) / 8)
-		age = observed(facts) / 8;
-	*s = trend__survivors(trend, facts->now, age);
-	return s->n >= FEW;
-}
-
-static struct leak_test leak_test(enum finding finding, uint64_t n, const struct survivors *s)
-{
-	return (struct leak_test){
-		.finding = finding, .n = n, .bytes = s->bytes, .youngest = s->youngest,
+	return (struct survival_ask){
+		.trend = trend, .now = facts->now, .loss_rate = facts->loss_rate,
+		.left = facts->left == UINT64_MAX ? INFINITY : (double)facts->left,
+		.past = trend->past,
 	};
 }
 
-static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
-		     struct leak_test *out)
-{
-	struct survivors s;
-	bool found, weak;
+/* --- the service's question ----------------------------------------------------------------- */
 
-	found = find_flat(trend, facts, &s) && siblings_were_freed(trend, s.n) &&
-		(s.n >= MANY || (double)s.bytes >= MIB);
-	if (!found)
-		found = few_but_old(trend, facts, &s) && siblings_were_freed(trend, s.n);
-	if (!found)
-		found = held_at_end(trend, facts, &s) && siblings_were_freed(trend, s.n);
-	if (!found || !is_spread(trend, facts, &s))
-		return false;
-	weak = may_be_warm_up(trend, facts->now);
-	if (weak && (facts->exited || trend__births_stopped(trend, facts->now)))
-		return false;
-	*out = leak_test(FINDING_STRAY, s.n, &s);
-	out->weak = weak;
-	return true;
+/* The share of the headroom at which growth of this kind is told. */
+static double share_asked(const struct trend *trend, const struct survival *s)
+{
+	/* A break is given back from its top, youngest first: its survivors always look like strays. */
+	if (s->strays && trend->site->kind != KIND_HEAP)
+		return STRAYS_SHARE;
+	return trend->growth_percent ? trend->growth_percent / 100.0 : GROWTH_SHARE;
 }
 
-/* Survivors in each quarter of the time since the oldest of them; neither stopped nor falling. */
-static bool is_flowing(const struct trend *trend, const struct verdict_facts *facts,
-		       const struct survivors *all)
+void survival__weigh(const struct survival_ask *ask, struct survival *s)
 {
-	uint32_t end = facts->now + 1, start = end - (all->oldest + 1);
-	uint32_t span = end - start;
-	double q[4], median;
+	double least;
 
-	if (span < 4)
-		return false;
-	for (unsigned int i = 0; i < 4; i++) {
-		uint32_t from = start + (uint32_t)((uint64_t)span * i / 4);
-		uint32_t to = start + (uint32_t)((uint64_t)span * (i + 1) / 4);
-
-		q[i] = trend__born_between(trend, from, to);
-		if (q[i] < 3)
-			return false;
-		q[i] /= to - from;
+	if (s->failed != TEST_NONE)
+		return;
+	if (!(s->age >= PATIENCE * ask->left / s->rate)) {
+		s->failed = TEST_PATIENCE;
+		return;
 	}
-	/* The middle one of the older three. */
-	median = fmax(fmin(q[0], q[1]), fmin(fmax(q[0], q[1]), q[2]));
-	return q[3] >= median / 4 && q[2] + q[3] >= 0.4 * (q[0] + q[1]);
+	least = fmax(MIB, share_asked(ask->trend, s) * s->headroom);
+	if (!(s->bytes >= least))
+		s->failed = TEST_SIZE;
 }
 
-/* All at once, and then kept: ten ticks, and twice as long as opening them took. */
-static bool is_kept_burst(const struct trend *trend, const struct verdict_facts *facts,
-			  const struct survivors *all)
+/* The youngest age at which everything holds; else one at which only the size does not, so that it
+ * is worth watching; else one with TEST_GENERATIONS failed. */
+static struct survival ask_ages(const struct survival_ask *ask)
 {
-	uint32_t start = facts->now - all->oldest;
-	uint32_t span = trend->last_birth > start ? trend->last_birth - start : 0;
-	uint32_t held = facts->now > trend->last_birth ? facts->now - trend->last_birth : 0;
+	struct survival worth = { .failed = TEST_GENERATIONS };
+	const struct trend *trend = ask->trend;
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : ask->now;
 
-	return span <= BURST_TICKS && held >= SETTLE_TICKS && held >= 2 * span;
-}
+	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
+		uint64_t age = trend_cell_age(cell);
+		struct survival s;
+		double dead;
 
-/* Handles only. */
-static bool is_never_closed(const struct trend *trend, const struct verdict_facts *facts,
-			    struct leak_test *out)
-{
-	struct survivors all = trend__survivors(trend, facts->now, 0), old, flat;
-
-	if (all.n < MANY || siblings_were_freed(trend, all.n))
-		return false;
-	old = trend__survivors(trend, facts->now, observed(facts) / 8);
-	if (facts->exited && old.n >= MANY) {
-		*out = leak_test(FINDING_NEVER_CLOSED, old.n, &old);
-		return true;
+		if (ask->now < first + SURVIVAL_FOLLOW_UP * age)
+			break;
+		dead = trend__deaths_from(trend, cell);
+		if (dead >= 0.5 && wilson_upper(dead, dead + (double)trend->live) > SURVIVAL_FLAT)
+			continue;	/* not flat, whatever the generations are */
+		s = survival__at(ask, (uint32_t)age);
+		survival__weigh(ask, &s);
+		if (s.failed == TEST_NONE)
+			return s;
+		if (s.failed == TEST_SIZE && s.bytes >= fmax(MIB, WATCH_SHARE * s.headroom))
+			worth = s;
 	}
-	if (!find_flat(trend, facts, &flat))
-		return false;
-	if (!is_flowing(trend, facts, &all) && !is_kept_burst(trend, facts, &all))
-		return false;
-	*out = leak_test(FINDING_NEVER_CLOSED, all.n, &all);
-	return true;
+	return worth;
 }
 
-/* Regions: a range of a file mapped while this very site still holds it, time and again. */
-static bool is_same_file(const struct trend *trend, const struct verdict_facts *facts,
-			 struct leak_test *out)
-{
-	struct survivors all = trend__survivors(trend, facts->now, 0);
-
-	if (trend->site->same_file < MANY || siblings_were_freed(trend, all.n))
-		return false;
-	if (!facts->exited && !is_flowing(trend, facts, &all))
-		return false;
-	*out = leak_test(FINDING_SAME_FILE, trend->site->same_file, &all);
-	return true;
-}
-
-struct leak_test leak__test(const struct trend *trend, const struct verdict_facts *facts)
+static bool may_be_asked(const struct trend *trend, const struct verdict_facts *facts)
 {
 	const struct site *site = trend->site;
-	struct leak_test test = { .finding = FINDING_NOTHING };
-	bool found;
 
-	if (site->before_attach || site->kind == KIND_RESERVED || site->kind == KIND_HEAP)
-		return test;
-	/* What is held may be what was given back unseen. */
-	if (facts->lossy && !kind_is_handle(site->kind))
-		return test;
-	/* Nobody to name, and every caller mixed: for regions not good enough. */
-	if (!kind_is_handle(site->kind) && !site->stack)
-		return test;
-	found = is_stray(trend, facts, &test);
-	if (!found)
-		found = kind_is_handle(site->kind) ? is_never_closed(trend, facts, &test) :
-						     is_same_file(trend, facts, &test);
-	if (found && (double)test.n < loss_demand(site, facts->loss_rate))
-		test.finding = FINDING_NOTHING;
-	return test;
-}
-
-/* The service weighs a leak by the room that is left; who asks about one process does not. */
-static bool weighs_enough(const struct trend *trend, const struct verdict_facts *facts,
-			  const struct leak_test *test)
-{
-	double headroom, share;
-
-	if (facts->question == DETECTOR_ONE_SHOT)
-		return true;
-	if (facts->exited || facts->left == UINT64_MAX)
+	if (facts->exited || site->before_attach || site->kind == KIND_RESERVED)
 		return false;
-	headroom = (double)facts->left + (double)test->bytes;
-	if (test->finding == FINDING_STRAY)
-		share = 0.02;
-	else
-		share = kind_is_handle(trend->site->kind) ? 0.10 : 0.40;
-	return (double)test->bytes >= share * headroom;
+	if (kind_is_handle(site->kind))
+		return true;
+	return site->stack && !facts->lossy;
 }
+
+/* --- both ----------------------------------------------------------------------------------- */
 
 /* Floor and peak lie higher than before, and what was taken in the newest quarter is kept. */
 static bool is_growing(const struct trend *trend, const struct verdict_facts *facts)
 {
-	uint32_t quarter = observed(facts) / 4;
+	uint32_t quarter = facts__observed(facts) / 4;
 	double least, inflow;
 
 	if (trend->site->before_attach || trend->site->kind == KIND_RESERVED)
@@ -350,49 +119,30 @@ static bool has_recovered(const struct trend *trend)
 	return 2 * trend->kept_died >= trend->kept;
 }
 
-static bool hold_is_over(const struct trend *trend, const struct verdict_facts *facts)
-{
-	uint32_t hold = observed(facts) / (trend->weak ? 4 : 32), least = trend->weak ? 20 : 2;
-
-	if (facts->exited)
-		return true;
-	return facts->now - trend->true_since >= (hold > least ? hold : least);
-}
-
 /* Remembers whose fate decides when the leak is over. */
-static void note_test(struct trend *trend, const struct verdict_facts *facts,
-		      const struct leak_test *test)
+static void note_test(struct trend *trend, uint32_t now, enum finding finding, uint64_t kept,
+		      uint32_t youngest)
 {
 	if (!trend->test_true)
-		trend->true_since = facts->now;
+		trend->true_since = now;
 	trend->test_true = true;
-	trend->finding = test->finding;
-	trend->weak = test->weak;
-	trend->kept_tick = facts->now - test->youngest;
-	trend->kept = test->n;
+	trend->last_true = now;
+	trend->finding = finding;
+	trend->kept_tick = now - youngest;
+	trend->kept = kept;
 	trend->kept_died = 0;
 }
 
-static enum verdict decide(struct trend *trend, const struct verdict_facts *facts)
+/* What is worth a look although nothing is found. */
+static enum verdict decide_rest(struct trend *trend, const struct verdict_facts *facts)
 {
 	const struct site *site = trend->site;
-	struct leak_test test = leak__test(trend, facts);
 
-	if (test.finding != FINDING_NOTHING) {
-		note_test(trend, facts, &test);
-		if (trend->verdict == VERDICT_LEAK)
-			return VERDICT_LEAK;
-		if (weighs_enough(trend, facts, &test) && hold_is_over(trend, facts))
-			return VERDICT_LEAK;
-		return VERDICT_WATCH;
-	}
-	trend->test_true = false;
-	if (trend->verdict == VERDICT_LEAK && !trend->weak && !has_recovered(trend))
-		return VERDICT_LEAK;
 	trend->finding = FINDING_NOTHING;
 	if (is_growing(trend, facts)) {
 		trend->finding = FINDING_GROWTH;
-		return kind_is_handle(site->kind) ? VERDICT_WATCH : VERDICT_GROWTH;
+		return kind_is_handle(site->kind) || facts->question == DETECTOR_SERVICE ?
+			       VERDICT_WATCH : VERDICT_GROWTH;
 	}
 	if (site->closed && site->closed == site->closed_by_collector) {
 		trend->finding = FINDING_COLLECTOR;
@@ -401,12 +151,127 @@ static enum verdict decide(struct trend *trend, const struct verdict_facts *fact
 	return VERDICT_NONE;
 }
 
+static void end(struct trend *trend, uint32_t now, enum survival_test why)
+{
+	trend->ended = now;
+	trend->ended_by = why;
+}
+
+/* --- who asks about one process ---------------------------------------------------------------- */
+
+static bool hold_is_over(const struct trend *trend, const struct verdict_facts *facts)
+{
+	uint32_t hold = facts__observed(facts) / (trend->weak ? 4 : 32);
+	uint32_t least = trend->weak ? 20 : FINEST;
+
+	if (facts->exited)
+		return true;
+	return facts->now - trend->true_since >= (hold > least ? hold : least);
+}
+
+static enum verdict decide_one_shot(struct trend *trend, const struct verdict_facts *facts)
+{
+	struct leak_test test = leak__test(trend, facts);
+
+	if (test.finding != FINDING_NOTHING) {
+		note_test(trend, facts->now, test.finding, test.n, test.youngest);
+		trend->weak = test.weak;
+		if (trend->verdict == VERDICT_LEAK || hold_is_over(trend, facts))
+			return VERDICT_LEAK;
+		return VERDICT_WATCH;
+	}
+	trend->test_true = false;
+	if (trend->verdict == VERDICT_LEAK) {
+		if (!trend->weak && !has_recovered(trend))
+			return VERDICT_LEAK;
+		end(trend, facts->now, trend->weak ? TEST_FLOWS : TEST_GIVEN_BACK);
+	}
+	return decide_rest(trend, facts);
+}
+
+/* --- whom the service wakes -------------------------------------------------------------------- */
+
+static enum verdict verdict_of(const struct trend *trend, const struct survival *s)
+{
+	bool handle = kind_is_handle(trend->site->kind);
+
+	if (trend->site->kind == KIND_HEAP)
+		return VERDICT_GROWTH;
+	return s->strays || handle ? VERDICT_LEAK : VERDICT_GROWTH;
+}
+
+static enum finding finding_of(const struct trend *trend, const struct survival *s)
+{
+	if (verdict_of(trend, s) == VERDICT_GROWTH)
+		return FINDING_GROWTH;
+	return s->strays ? FINDING_STRAY : FINDING_NEVER_CLOSED;
+}
+
+/* The tests hold: at once if told already, else when they have held for a while. */
+static enum verdict stand(struct trend *trend, const struct verdict_facts *facts,
+			  const struct survival *s)
+{
+	uint32_t hold = (facts->now - s->since) / 32;
+
+	note_test(trend, facts->now, finding_of(trend, s), (uint64_t)s->survivors, s->age);
+	trend->age = s->age;
+	if (trend->verdict < VERDICT_GROWTH &&
+	    facts->now - trend->true_since < (hold > FINEST ? hold : FINEST))
+		return VERDICT_WATCH;
+	trend->was_leak |= s->strays;
+	return verdict_of(trend, s);
+}
+
+static enum verdict decide_service(struct trend *trend, const struct verdict_facts *facts)
+{
+	struct survival_ask ask = facts__ask(facts, trend);
+	struct survival s = { .failed = TEST_GENERATIONS };
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : facts->now;
+	struct leak_test test;
+
+	if (may_be_asked(trend, facts))
+		s = ask_ages(&ask);
+	if (s.failed == TEST_NONE)
+		return stand(trend, facts, &s);
+	trend->test_true = false;
+	if (trend->verdict >= VERDICT_GROWTH) {
+		if (!facts->exited && !has_recovered(trend) &&
+		    facts->now - trend->last_true < (facts->now - first) / 16)
+			return trend->verdict;
+		end(trend, facts->now, has_recovered(trend) ? TEST_GIVEN_BACK :
+							      survival__at(&ask, trend->age).failed);
+	}
+	test = leak__test(trend, facts);
+	if (test.finding == FINDING_NOTHING && s.failed != TEST_SIZE)
+		return decide_rest(trend, facts);
+	trend->finding = test.finding != FINDING_NOTHING ? test.finding : finding_of(trend, &s);
+	trend->kept_tick = facts->now - (test.finding != FINDING_NOTHING ? test.youngest : s.age);
+	return VERDICT_WATCH;
+}
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+/* What is older than a sixteenth of the time since the first birth, for later runs to know. */
+static void note_old(struct trend *trend, uint32_t now)
+{
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : now;
+	uint32_t age = (now - first) / 16;
+	struct survivors old = trend__survivors(trend, now, age > FINEST ? age : FINEST);
+
+	levels__note_old(&trend->levels, old.bytes);
+	if (old.n > trend->most_old)
+		trend->most_old = old.n;
+}
+
 void verdict__update(struct trend *trend, const struct verdict_facts *facts)
 {
 	enum verdict verdict;
 
 	levels__note(&trend->levels, facts->now, trend->site->bytes);
-	verdict = decide(trend, facts);
+	trend__age(trend, facts->now);
+	note_old(trend, facts->now);
+	verdict = facts->question == DETECTOR_SERVICE ? decide_service(trend, facts) :
+							decide_one_shot(trend, facts);
 	if (verdict != trend->verdict) {
 		trend->verdict = verdict;
 		trend->verdict_since = facts->now;

@@ -7,6 +7,7 @@
 #define UNFREED_DETECT_VERDICT_H
 
 #include "user/detect/detector.h"
+#include "user/detect/survival.h"
 #include "user/detect/trend.h"
 
 /* What the rules need to know beyond the site. */
@@ -19,7 +20,11 @@ struct verdict_facts {
 	uint64_t left;		/* bytes to the nearest limit; UINT64_MAX: no limit known */
 };
 
-/* One judgement of the leak tests, without memory of earlier ones. */
+/* Ticks from first to now. */
+uint32_t facts__observed(const struct verdict_facts *facts);
+struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend);
+
+/* One judgement of who asks about one process, without memory of earlier ones. */
 struct leak_test {
 	enum finding finding;	/* FINDING_NOTHING: no leak */
 	uint64_t n, bytes;	/* the survivors that count against the site */
@@ -35,10 +40,10 @@ void verdict__update(struct trend *trend, const struct verdict_facts *facts);
 bool trend__births_stopped(const struct trend *trend, uint32_t now);
 
 /*
- * Survivors that a loss of events alone could explain; 0 without loss. 4 e N + 12 for the share e of
+ * Of so many births, survivors that a loss of events alone could explain; 0 without loss. 4 e N + 12 for the share e of
  * events lost of nobody knows whom; and as many for the share that the site's process lost of this
  * kind, but never more than a few beyond the releases that it did lose.
  */
-double loss_demand(const struct site *site, double loss_rate);
+double loss_demand(const struct site *site, double loss_rate, double births);
 
 #endif /* UNFREED_DETECT_VERDICT_H */

@@ -409,5 +409,8 @@ int process__apply_exit(struct world *world, const struct ev_exit *event)
 {
 	struct proc *proc = find(world, event->h.tgid);
 
-	return proc ? end(world, proc, world->opts.keep_exited) : 0;
+	if (!proc)
+		return 0;
+	proc->pub.exit_code = event->code;
+	return end(world, proc, world->opts.keep_exited);
 }

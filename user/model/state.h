@@ -34,6 +34,7 @@ struct world {
 	struct site_slots slots;
 	struct notes notes;
 	char pair_names[N_PAIRS][32];
+	uint8_t pair_growth[N_PAIRS];	/* percent; 0: nobody said */
 	uint64_t n_regions, n_handles;	/* of all spaces */
 	uint64_t n_pending;		/* pieces kept in `pending` of all spaces */
 	struct region_list scratch;

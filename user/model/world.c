@@ -146,6 +146,7 @@ static int apply_pair(struct world *world, const struct ev_pair *event)
 {
 	if (event->pair >= N_PAIRS)
 		return -EBADMSG;
+	world->pair_growth[event->pair] = (uint8_t)event->growth_percent;
 	memcpy(world->pair_names[event->pair], event->name, sizeof(event->name));
 	world->pair_names[event->pair][sizeof(event->name) - 1] = '\0';
 	return 0;
@@ -358,6 +359,11 @@ struct ev_trust world__trust(const struct world *world)
 struct process *world__processes(const struct world *world)
 {
 	return world->first ? &world->first->pub : NULL;
+}
+
+unsigned int world__growth_percent(const struct world *world, unsigned int kind)
+{
+	return kind >= KIND_PAIR_0 && kind < N_KINDS ? world->pair_growth[kind - KIND_PAIR_0] : 0;
 }
 
 const char *world__kind_name(const struct world *world, unsigned int kind)

@@ -99,6 +99,7 @@ struct process {
 	struct process_clock clock;
 	uint64_t first_ns, last_ns;	/* first record about it, last one (exit, when exited) */
 	bool exited;			/* gone; kept when world_opts.keep_exited */
+	int32_t exit_code;		/* as wait(2) encodes it; known from its end on */
 	bool seeded;			/* its map file was read */
 	bool unsure;			/* not exact: records were lost, or a limit left something out */
 	bool lossy;			/* records were lost and its map file was not read since: what
@@ -169,6 +170,9 @@ struct ev_trust world__trust(const struct world *world);	/* zeros before any EV_
 
 /* "zlib-inflate", "anon"...; never NULL ("?" for a pair nobody named). */
 const char *world__kind_name(const struct world *world, unsigned int kind);
+/* Percent of what is left to the limit at which handles never closed are told (EV_PAIR); 0: nobody
+ * said, or no handle kind. */
+unsigned int world__growth_percent(const struct world *world, unsigned int kind);
 static inline bool kind_is_handle(unsigned int kind) { return kind >= KIND_PAIR_0; }
 
 /* Processes in order of appearance; exited ones too when they are kept. */

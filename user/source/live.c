@@ -285,7 +285,8 @@ static int load_bpf(struct live *live, const struct features *features)
 static void send_pairs(struct live *live)
 {
 	for (size_t i = 0; i < n_pairs; i++) {
-		struct ev_pair ev = { .pair = (uint32_t)i };
+		struct ev_pair ev = { .pair = (uint32_t)i,
+				      .growth_percent = pairs[i].growth_percent };
 
 		snprintf(ev.name, sizeof(ev.name), "%s", pairs[i].name);
 		live_header(&ev.h, EV_PAIR, sizeof(ev), 0);

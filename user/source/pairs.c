@@ -20,9 +20,13 @@
 
 enum { ZLIB_INFLATE, ZLIB_DEFLATE };
 
+/* A server that keeps a stream per open connection looks like a leak while it fills: not lower. A
+ * broker that recovers its log opens 400 MB of them a second: not higher. */
+#define ZLIB_GROWTH 10
+
 const struct pair pairs[] = {
-	[ZLIB_INFLATE] = { "zlib-inflate", "zlib inflate streams" },
-	[ZLIB_DEFLATE] = { "zlib-deflate", "zlib deflate streams" },
+	[ZLIB_INFLATE] = { "zlib-inflate", "zlib inflate streams", ZLIB_GROWTH },
+	[ZLIB_DEFLATE] = { "zlib-deflate", "zlib deflate streams", ZLIB_GROWTH },
 };
 const size_t n_pairs = ARRAY_SIZE(pairs);
 

@@ -136,6 +136,8 @@ static const char *check_pair(const struct ev_header *h)
 {
 	const struct ev_pair *e = (const void *)h;
 
+	if (e->growth_percent > 100)
+		return "its share is more than the whole";
 	return memchr(e->name, '\0', sizeof(e->name)) ? NULL : "its name is not terminated";
 }
 

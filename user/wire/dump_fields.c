@@ -99,7 +99,8 @@ static const struct field run_fields[] = {
 	HEADER, DEC(ev_run, cpu_ns), HEX(ev_run, state),
 };
 static const struct field loss_fields[] = { HEADER, LIST(ev_loss, count) };
-static const struct field pair_fields[] = { HEADER, DEC(ev_pair, pair), CHARS(ev_pair, name) };
+static const struct field pair_fields[] = { HEADER, DEC(ev_pair, pair),
+	DEC(ev_pair, growth_percent), CHARS(ev_pair, name) };
 static const struct field note_fields[] = { HEADER, TEXT(ev_note, "text", text_sz) };
 static const struct field trust_fields[] = {
 	HEADER, DEC(ev_trust, stacks), DEC(ev_trust, stacks_complete), DEC(ev_trust, healed),
