@@ -57,7 +57,7 @@ CORE_ROOMS := base wire model detect unwind symbol sink
 # The part of the source room that needs libbpf; the rest of it is core, so that tests and replay have
 # it without.
 LIVE_SRC := $(wildcard user/source/live*.c user/source/features*.c) user/source/tracepoints.c \
-	user/source/file_probes.c
+	user/source/file_probes.c user/source/probe_stub.c user/source/programs.c
 CORE_SRC := $(foreach room,$(CORE_ROOMS),$(wildcard user/$(room)/*.c)) \
 	$(filter-out $(LIVE_SRC),$(wildcard user/source/*.c))
 MAIN_SRC := $(wildcard user/*.c)
@@ -124,10 +124,11 @@ $(B)/tests/unit/test_memory_file: $(B)/user/memory_file.o
 # Tests of the BPF side, which tests/bpf/*.sh call.
 BPFTEST_BIN := $(B)/tests/bpf/load
 
-$(BPFTEST_BIN): $(B)/tests/bpf/%: tests/bpf/%.c | $(B)/bpf/unfreed.skel.h
+$(BPFTEST_BIN): $(B)/tests/bpf/%: tests/bpf/%.c $(B)/liblive.a $(B)/libcore.a | $(B)/bpf/unfreed.skel.h
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) -o $@ $< $(call pkg,--libs,$(LIVE_PKGS))
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) -o $@ $< $(B)/liblive.a $(B)/libcore.a \
+		$(call pkg,--libs,$(LIVE_PKGS) $(CORE_PKGS))
 
 .PHONY: unit bpf-tests
 unit: $(UNIT_BIN)

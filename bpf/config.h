@@ -27,12 +27,15 @@ struct bpf_config {
 	__u32 default_flags;	/* enum target_flag of a process without an entry */
 	__u32 page_sz;
 	__u32 wakeup_sz;	/* wake the reader once so many bytes wait in the ring */
-	__u32 no_bpf_loop;	/* walk by a bounded loop even where there is bpf_loop: for tests */
+	__u32 oldest;		/* do without what came after Linux 5.8 even where it is: for tests */
 	__u32 asks;		/* the same missing rule is asked for at most so often ... */
 	__u64 asks_per_ns;	/* ... in such a time */
 	__u32 ordered;		/* records carry the time at which the mmap lock was released */
 	__u32 pad;
 };
+
+/* Walks of stacks that can be under way on one CPU: see walk.bpf.h. */
+#define WALKS_PER_CPU 4
 
 /* Key of the map of lost records. */
 struct lost_key {

@@ -7,6 +7,17 @@
 #include "bpf/stack.bpf.h"
 #include <bpf/bpf_tracing.h>
 
+static __always_inline __u64 current_cookie(struct pt_regs *ctx)
+{
+	__u32 first = 0;
+	__u64 *cookie;
+
+	if (kernel_has(get_attach_cookie))
+		return bpf_get_attach_cookie(ctx);
+	cookie = bpf_map_lookup_elem(&cookies, &first);
+	return cookie ? *cookie : 0;
+}
+
 SEC("uprobe")
 int handle_call(struct pt_regs *ctx)
 {
@@ -18,7 +29,7 @@ int handle_call(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	raw = bpf_get_attach_cookie(ctx);
+	raw = current_cookie(ctx);
 	__builtin_memcpy(&cookie, &raw, sizeof(cookie));
 	if (!cookie.is_close && (target & TARGET_STACKS))
 		stack = take_stack(PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), &flags);

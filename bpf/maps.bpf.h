@@ -8,6 +8,7 @@
 
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #include "bpf/event.h"
 #include "bpf/rule.h"
@@ -72,14 +73,32 @@ struct lost_map {
 	__type(value, __u64);
 };
 
+/* Where a kernel has no BPF cookies: that of the probe that was hit, from the program that hangs there
+ * to ours (user/source/probe_stub.h). Nothing comes between on such kernels. */
+struct cookies_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+};
+
 extern struct ring_map ring SEC(".maps");
 extern struct targets_map targets SEC(".maps");
 extern struct rules_map rules SEC(".maps");
 extern struct known_stacks_map known_stacks SEC(".maps");
 extern struct asked_map asked SEC(".maps");
 extern struct lost_map lost SEC(".maps");
+extern struct cookies_map cookies SEC(".maps");
 
 extern const volatile struct bpf_config config;
+
+/*
+ * Whether this kernel has a helper: settled when the programs are loaded, by the kernel's own types,
+ * and the verifier does not look at what is for the other case. What may stand there is what every
+ * verifier can read past: no callback before Linux 5.13 (69c087ba6225).
+ */
+#define kernel_has(helper)								\
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##helper) && !config.oldest)
 
 /* Losses since the load, by enum ev_loss_cause. Read by user space once a tick. */
 extern __u64 losses[EV_N_LOSSES];

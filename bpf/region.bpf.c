@@ -7,49 +7,16 @@
  * user registers still hold the arguments, so there is no map of calls in flight that could fill up.
  * The stack is taken at the return as well: a thread inside a system call has not moved.
  */
+#include "bpf/caller.bpf.h"
 #include "bpf/order.bpf.h"
-#include "bpf/stack.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #define MAP_ANONYMOUS 0x20
 #define MAP_SHARED 1
 #define MAP_FIXED 0x10
 #define MREMAP_MAYMOVE 1
-#define MAX_ERRNO 4095
 #define ENOMEM 12
 #define EACCES 13
-
-static __always_inline bool failed(long ret)
-{
-	return ret < 0 && ret >= -MAX_ERRNO;
-}
-
-static __always_inline struct pt_regs *user_regs(void)
-{
-	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-}
-
-/* Who is in a system call: set up by each program first. */
-struct caller {
-	__u64 pid_tgid;
-	__u32 flags;		/* enum target_flag; 0: not watched */
-};
-
-static __always_inline struct caller current_caller(void)
-{
-	struct caller c = { .pid_tgid = bpf_get_current_pid_tgid() };
-
-	c.flags = current_target_flags(c.pid_tgid >> 32);
-	return c;
-}
-
-static __always_inline __u64 caller_stack(const struct caller *c, const struct pt_regs *regs,
-					  __u16 *flags)
-{
-	if (!(c->flags & TARGET_STACKS))
-		return 0;
-	return take_stack(regs->ip, regs->sp, regs->bp, flags);
-}
 
 static __always_inline void fill_inode(struct ev_mmap *ev, struct file *file)
 {
@@ -94,14 +61,17 @@ int exit_mmap(struct trace_event_raw_sys_exit *ctx)
 {
 	long ret = ctx->ret;	/* before anything else: the verifier wants the context unmodified */
 	struct caller c = current_caller();
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	struct ev_mmap *ev;
 	__u16 flags = 0;
 	__u64 stack;
 
 	if (!c.flags)
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	/* Before 6.12 (f8d112a4e657) what was in the way may have gone by then. */
 	if (ret == -ENOMEM && regs->r10 & MAP_FIXED)
 		return emit_undo(&c, EV_MMAP, ret);
@@ -157,9 +127,11 @@ int enter_munmap(struct trace_event_raw_sys_enter *ctx)
 }
 
 /* The return of a munmap or shmdt that was told at its entry, or is told only now. */
-static __always_inline int released(__u16 type, long ret)
+static __always_inline int released(struct trace_event_raw_sys_exit *ctx, __u16 type)
 {
-	struct pt_regs *regs;
+	long ret = ctx->ret;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	struct caller c;
 
 	if (!ret == !config.ordered)
@@ -169,7 +141,9 @@ static __always_inline int released(__u16 type, long ret)
 		return 0;
 	if (ret)
 		return emit_undo(&c, type, ret);
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	emit_range(&c, type, 0, regs->di, type == EV_MUNMAP ? page_up(regs->si) : 0);
 	return 0;
 }
@@ -177,9 +151,7 @@ static __always_inline int released(__u16 type, long ret)
 SEC("tp/syscalls/sys_exit_munmap")
 int exit_munmap(struct trace_event_raw_sys_exit *ctx)
 {
-	long ret = ctx->ret;
-
-	return released(EV_MUNMAP, ret);
+	return released(ctx, EV_MUNMAP);
 }
 
 static __always_inline void emit_mremap(const struct caller *c, __u16 type, __u64 stack,
@@ -206,11 +178,14 @@ SEC("tp/syscalls/sys_enter_mremap")
 int enter_mremap(struct trace_event_raw_sys_enter *ctx)
 {
 	struct caller c = current_caller();
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 
 	if (!c.flags || config.ordered)
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	emit_mremap(&c, EV_MREMAP_BEGIN, 0, 0, regs, regs->r8);
 	return 0;
 }
@@ -220,13 +195,16 @@ int exit_mremap(struct trace_event_raw_sys_exit *ctx)
 {
 	long ret = ctx->ret;
 	struct caller c = current_caller();
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	__u16 flags = 0;
 	__u64 stack = 0;
 
 	if (!c.flags)
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	if (!failed(ret))
 		stack = caller_stack(&c, regs, &flags);
 	emit_mremap(&c, EV_MREMAP_END, stack, flags, regs, ret);
@@ -240,7 +218,8 @@ static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
 	long ret = ctx->ret;
 	struct caller c = current_caller();
 	struct ev_mprotect *ev;
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	__u16 flags = 0;
 	__u64 stack;
 
@@ -250,7 +229,9 @@ static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
 		return emit_undo(&c, EV_MPROTECT, ret);
 	if (ret && ret != -ENOMEM)
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	stack = caller_stack(&c, regs, &flags);
 	ev = reserve_record(ev_mprotect, EV_MPROTECT, c.pid_tgid);
 	if (!ev)
@@ -302,14 +283,17 @@ int exit_brk(struct trace_event_raw_sys_exit *ctx)
 	long ret = ctx->ret;
 	struct caller c = current_caller();
 	struct task_struct *task;
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	struct ev_brk *ev;
 	__u16 flags = 0;
 	__u64 stack;
 
 	if (!c.flags)
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	task = (void *)bpf_get_current_task();
 	if (!regs->di || (__u64)ret != regs->di) {	/* a question, or refused: nothing moved */
 		if (!config.ordered && page_up(regs->di) < page_up(ret) && page_up(regs->di) >= BPF_CORE_READ(task, mm, start_brk))
@@ -335,21 +319,23 @@ static long note_vma_len(struct task_struct *task, struct vm_area_struct *vma, _
 	return 0;
 }
 
-SEC("tp/syscalls/sys_exit_shmat")
-int exit_shmat(struct trace_event_raw_sys_exit *ctx)
+static __always_inline int attached(struct trace_event_raw_sys_exit *ctx, bool find_vma)
 {
 	long ret = ctx->ret;
 	struct caller c = current_caller();
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	struct ev_shmat *ev;
 	__u64 stack, len = 0;
 	__u16 flags = 0;
 
 	if (!c.flags || failed(ret))
 		return 0;
-	regs = user_regs();
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
 	stack = caller_stack(&c, regs, &flags);
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
+	if (find_vma)
 		bpf_find_vma(bpf_get_current_task_btf(), ret, note_vma_len, &len, 0);
 	ev = reserve_record(ev_shmat, EV_SHMAT, c.pid_tgid);
 	if (!ev)
@@ -363,6 +349,19 @@ int exit_shmat(struct trace_event_raw_sys_exit *ctx)
 	ev->flags = regs->dx;
 	submit_record(ev);
 	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_shmat")
+int exit_shmat(struct trace_event_raw_sys_exit *ctx)
+{
+	return attached(ctx, true);
+}
+
+/* Instead, before Linux 5.17 (7c7e3d31e785): user space looks up how long it is. */
+SEC("tp/syscalls/sys_exit_shmat")
+int exit_shmat_blind(struct trace_event_raw_sys_exit *ctx)
+{
+	return attached(ctx, false);
 }
 
 struct vma_facts {
@@ -385,16 +384,18 @@ int exit_remap_file_pages(struct trace_event_raw_sys_exit *ctx)
 	long ret = ctx->ret;
 	struct caller c = current_caller();
 	struct vma_facts facts = {};
-	struct pt_regs *regs;
+	const struct pt_regs *regs;
+	struct regs_copy copy;
 	struct ev_mmap *ev;
 	__u16 flags = 0;
 	__u64 stack;
 
 	if (!c.flags || ret)
 		return 0;
-	regs = user_regs();
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_find_vma))
-		bpf_find_vma(bpf_get_current_task_btf(), regs->di, note_vma, &facts, 0);
+	regs = user_regs(ctx, &copy);
+	if (!regs)
+		return 0;
+	bpf_find_vma(bpf_get_current_task_btf(), regs->di, note_vma, &facts, 0);
 	if (!facts.file)
 		return emit_undo(&c, EV_MMAP, -EACCES);	/* to be read from the map */
 	stack = caller_stack(&c, regs, &flags);
@@ -414,6 +415,16 @@ int exit_remap_file_pages(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
+/* Instead, before Linux 5.17 (7c7e3d31e785): to be read from the map. */
+SEC("tp/syscalls/sys_exit_remap_file_pages")
+int exit_remap_file_pages_blind(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+	struct caller c = current_caller();
+
+	return c.flags && !ret ? emit_undo(&c, EV_MMAP, -EACCES) : 0;
+}
+
 SEC("tp/syscalls/sys_enter_shmdt")
 int enter_shmdt(struct trace_event_raw_sys_enter *ctx)
 {
@@ -427,7 +438,5 @@ int enter_shmdt(struct trace_event_raw_sys_enter *ctx)
 SEC("tp/syscalls/sys_exit_shmdt")
 int exit_shmdt(struct trace_event_raw_sys_exit *ctx)
 {
-	long ret = ctx->ret;
-
-	return released(EV_SHMDT, ret);
+	return released(ctx, EV_SHMDT);
 }

@@ -3,10 +3,8 @@
  * The rule walker: who called, in a few instructions a frame, whatever the code was built with.
  *
  * rule.h describes the walk; user/unwind/walk.c does the same over a copied stack, and
- * tests/unit/test_unwind_walk.c holds the two descriptions together. The walk runs once to learn the
- * stack's id, and only for an id not seen before a second time to write the definition straight into
- * the ring: no per-CPU scratch, so a program that is preempted by another one of ours cannot be
- * disturbed (uprobe programs run preemptible since Linux 6.0).
+ * tests/unit/test_unwind_walk.c holds the two descriptions together. Its frames are kept with the
+ * walk (walk.bpf.h): for an id not seen before they are the definition, which goes into the ring.
  *
  * What a read of user memory costs is the call, not the bytes (docs/overhead.md): so the walk reads
  * the stack WINDOW_SZ bytes at a time and most frames find in the window what they look for.
@@ -15,7 +13,7 @@
 #define UNFREED_STACK_BPF_H
 
 #include "bpf/emit.bpf.h"
-#include <bpf/bpf_core_read.h>
+#include "bpf/walk.bpf.h"
 
 enum walk_end {
 	WALK_COMPLETE = EV_STACK_COMPLETE,
@@ -24,48 +22,24 @@ enum walk_end {
 	WALK_MISS,
 };
 
-/* A power of 2. All of it lives on the BPF stack, which has room for 512 bytes. */
-#define WINDOW_SZ 256
-#define WINDOW_MASK (WINDOW_SZ / 8 - 1)
-
-/* A copy of a piece of the user's stack. */
-struct window {
-	__u64 at;		/* user address */
-	__u32 is_narrow;	/* it could not be filled once: only what is needed is read */
-	__u16 pad;
-	__u8 pad_too;
-	__u8 index;		/* of the word that was looked up: in memory and in a byte, where the
-				 * verifier does not track it and so cannot tell states apart by it */
-	__u64 words[WINDOW_SZ / 8];
-};
-
-struct walk {
-	__u64 pc, sp, bp;
-	__u64 hash;
-	__u32 tgid, mm_id;
-	__u32 n_frames;
-	__u16 end;		/* enum walk_end */
-	__u16 innermost;	/* pc is where the thread was interrupted */
-	__u64 extra[2];		/* as in struct ev_frame, of the frame that the last step recorded */
-	__u32 kind;
-	__u32 pad;
-	struct window window;
-};
-
 static __always_inline bool read_user(void *to, __u32 sz, __u64 from)
 {
 	return bpf_probe_read_user(to, sz, (const void *)from) == 0;
 }
 
 /*
- * Moves the window there; true: the words that are needed could be read. A function of its own to
- * the verifier, which looks into it once and not once for each way through a frame; weak, since each
- * object that includes this has it.
+ * Moves the window of a walk there; 1: the words that are needed could be read. A function of its own
+ * to the verifier, which looks into it once and not once for each way through a frame; weak, since
+ * each object that includes this has it.
  */
-__weak __noinline int move_window(struct window *window, __u64 from, __u32 n_words)
+__weak __noinline int move_window(__u32 walk_no, __u64 from, __u32 n_words)
 {
-	if (!window)
+	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
+	struct window *window;
+
+	if (!w)
 		return 0;
+	window = &w->window;
 	window->at = from;
 	window->index = 0;
 	if (!window->is_narrow && read_user(window->words, WINDOW_SZ, from))
@@ -80,7 +54,7 @@ static __always_inline bool look(struct walk *w, __u64 from, __u32 n_words)
 	__u64 at = from - w->window.at;
 
 	if (w->window.is_narrow || at > WINDOW_SZ - n_words * 8 || (at & 7))
-		return move_window(&w->window, from, n_words);
+		return move_window(w->no, from, n_words);
 	w->window.index = at / 8;
 	return true;
 }
@@ -159,18 +133,22 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 
 /*
  * One frame; 1 ends the walk. It counts in n_frames when it was recorded. Like move_window() verified
- * once, so that neither the loop nor its two uses multiply what the verifier has to look at.
+ * once, so that the rounds do not multiply what the verifier has to look at.
  */
-__weak __noinline int walk_step(struct walk *w)
+__weak __noinline int walk_step(__u32 walk_no)
 {
+	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
+	struct ev_frame *frame;
 	struct unwind_key key;
 	struct unwind_rule *rule;
 
 	if (!w)
 		return 1;
 	w->end = WALK_BROKEN;
-	w->kind = EV_FRAME_NATIVE;
-	w->extra[0] = w->extra[1] = 0;
+	frame = &w->frames[w->n_frames & (EV_MAX_FRAMES - 1)];
+	frame->pc = w->pc;
+	frame->extra[0] = frame->extra[1] = 0;
+	frame->kind = EV_FRAME_NATIVE;
 	if (unwind_pc_is_bad(w->pc))
 		return 1;
 	w->hash = stack_hash_fold(w->hash, w->pc);
@@ -188,25 +166,25 @@ __weak __noinline int walk_step(struct walk *w)
 			bpf_map_delete_elem(&rules, &key);	/* the code there was replaced */
 			return 1;
 		}
-		w->extra[0] = value;
-		w->kind = EV_FRAME_GUARDED;
+		frame->extra[0] = value;
+		frame->kind = EV_FRAME_GUARDED;
 	}
 	w->end = WALK_BROKEN;
 	if (rule->flags & UNWIND_F_SAVED_PC) {
 		if (!look(w, w->sp + rule->deref_off, 1))
 			return 1;
-		w->extra[1] = word(w, 0);
+		frame->extra[1] = word(w, 0);
 	}
 	if (rule->kind == UNWIND_INTERPRETER) {
 		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
 			return 1;
-		w->extra[0] = word(w, INTERPRETER_METHOD);
-		w->extra[1] = word(w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ? INTERPRETER_BCP_8 :
-									      INTERPRETER_BCP);
-		w->kind = EV_FRAME_INTERPRETED;
+		frame->extra[0] = word(w, INTERPRETER_METHOD);
+		frame->extra[1] = word(w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ?
+						  INTERPRETER_BCP_8 : INTERPRETER_BCP);
+		frame->kind = EV_FRAME_INTERPRETED;
 	}
-	if (w->kind != EV_FRAME_NATIVE)
-		w->hash = stack_hash_extra(w->hash, w->extra[0], w->extra[1]);
+	if (frame->kind != EV_FRAME_NATIVE)
+		w->hash = stack_hash_extra(w->hash, frame->extra[0], frame->extra[1]);
 	w->n_frames++;
 
 	if (rule->kind == UNWIND_END || unwind_is_outermost(rule, w->bp)) {
@@ -219,38 +197,18 @@ __weak __noinline int walk_step(struct walk *w)
 	return w->pc == 0;
 }
 
-struct walk_loop {
-	struct walk *walk;
-	struct ev_stack *definition;	/* NULL: only the id is wanted */
-};
-
-static __always_inline long walk_frame(__u32 i, struct walk *w, struct ev_stack *definition)
+/* All of a walk; verified once, again. */
+__weak __noinline int walk_steps(__u32 walk_no)
 {
-	struct ev_frame *frame;
-	__u64 pc = w->pc;
-	long end = walk_step(w) & 1;	/* the mask: bpf_loop's callback must return 0 or 1 */
-
-	if (definition && w->n_frames > i) {
-		frame = &definition->frames[i & (EV_MAX_FRAMES - 1)];
-		frame->pc = pc;
-		frame->extra[0] = w->extra[0];
-		frame->extra[1] = w->extra[1];
-		frame->kind = w->kind;
-		frame->pad = 0;
-	}
-	return end;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < EV_MAX_FRAMES; i++)
+		if (walk_step(walk_no))
+			break;
+	return 0;
 }
 
-static long walk_one(__u32 i, struct walk_loop *loop)
+static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 {
-	return walk_frame(i, loop->walk, loop->definition);
-}
-
-static __always_inline void walk(struct walk *w, struct ev_stack *definition, __u64 ip, __u64 sp,
-				 __u64 bp)
-{
-	struct walk_loop loop = { .walk = w, .definition = definition };
-
 	w->pc = ip;
 	w->sp = sp;
 	w->bp = bp;
@@ -259,40 +217,29 @@ static __always_inline void walk(struct walk *w, struct ev_stack *definition, __
 	w->n_frames = 0;
 	w->end = WALK_BROKEN;
 	w->window.is_narrow = 0;
-	move_window(&w->window, sp, 1);
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop) && !config.no_bpf_loop) {
-		bpf_loop(EV_MAX_FRAMES, walk_one, &loop, 0);
-		return;
-	}
-	/* Before Linux 5.17 (e6f2dd0f8067): the verifier looks at every round. */
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < EV_MAX_FRAMES; i++)
-		if (walk_frame(i, w, definition))
-			break;
+	move_window(w->no, sp, 1);
+	walk_steps(w->no);
 }
 
 /* Sends what the id stands for; false when the ring has no room, so that it is tried again. */
-static __always_inline bool define_stack(struct walk *w, __u64 pid_tgid, __u64 id,
-					 __u64 ip, __u64 sp, __u64 bp)
+static __always_inline bool define_stack(const struct walk *w, __u64 pid_tgid, __u64 id)
 {
 	struct ev_stack *definition;
-	const __u32 sz = sizeof(struct ev_stack) + EV_MAX_FRAMES * sizeof(struct ev_frame);
+	const __u32 sz = sizeof(struct ev_stack) + sizeof(w->frames);
 
+	if (!w->n_frames)
+		return false;
 	definition = bpf_ringbuf_reserve(&ring, sz, 0);
 	if (!definition) {
 		count_loss(EV_LOSS_STACK_RING_FULL);
 		return false;
 	}
 	fill_header(&definition->h, pid_tgid, EV_STACK, sz);
-	walk(w, definition, ip, sp, bp);
-	definition->id = stack_hash_end(w->hash);
+	definition->id = id;
 	definition->n_frames = w->n_frames;
 	definition->end = w->end;
 	definition->mm_id = w->mm_id;
-	if (definition->id != id || !w->n_frames) {	/* a rule came or went meanwhile */
-		bpf_ringbuf_discard(definition, BPF_RB_NO_WAKEUP);
-		return false;
-	}
+	bpf_probe_read_kernel(definition->frames, sizeof(w->frames), w->frames);
 	bpf_ringbuf_submit(definition, BPF_RB_NO_WAKEUP);
 	return true;
 }
@@ -346,6 +293,42 @@ static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
 	return true;
 }
 
+/* Which image of a process runs: as in struct unwind_key. */
+static __always_inline __u32 current_mm_id(void)
+{
+	struct task_struct *task;
+
+	if (kernel_has(get_current_task_btf)) {
+		task = bpf_get_current_task_btf();
+		return (__u32)(task->group_leader->start_boottime >> 8) + (__u32)task->self_exec_id;
+	}
+	task = (void *)bpf_get_current_task();
+	return (__u32)(BPF_CORE_READ(task, group_leader, start_boottime) >> 8) +
+	       (__u32)BPF_CORE_READ(task, self_exec_id);
+}
+
+static __always_inline __u64 walk_and_tell(struct walk *w, __u64 ip, __u64 sp, __u64 bp, __u16 *flags)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), id, token;
+	__u8 one = 1;
+
+	w->tgid = pid_tgid >> 32;
+	w->mm_id = current_mm_id();
+	walk(w, ip, sp, bp);
+	id = stack_hash_end(w->hash);
+	if (w->end == WALK_MISS) {
+		if (ask(w, pid_tgid, &token, ip, sp, bp)) {
+			*flags = EV_F_STACK_TOKEN;
+			return token;
+		}
+		*flags = EV_F_STACK_PARTIAL;
+		return id;
+	}
+	if (!bpf_map_lookup_elem(&known_stacks, &id) && define_stack(w, pid_tgid, id))
+		bpf_map_update_elem(&known_stacks, &id, &one, BPF_ANY);
+	return id;
+}
+
 /*
  * The id of the current thread's user stack at these registers, and in *flags what kind of id it is.
  * The definition of an id that was not seen before, or the question for a rule, precedes the event
@@ -353,28 +336,15 @@ static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
  */
 static __noinline __u64 take_stack(__u64 ip, __u64 sp, __u64 bp, __u16 *flags)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct walk w = {};
-	__u64 id, token;
+	struct walk *w = take_walk();
+	__u64 id;
 
-	w.tgid = pid_tgid >> 32;
-	w.mm_id = (__u32)(task->group_leader->start_boottime >> 8) + (__u32)task->self_exec_id;
-	walk(&w, NULL, ip, sp, bp);
-	id = stack_hash_end(w.hash);
-	if (w.end == WALK_MISS) {
-		if (ask(&w, pid_tgid, &token, ip, sp, bp)) {
-			*flags = EV_F_STACK_TOKEN;
-			return token;
-		}
-		*flags = EV_F_STACK_PARTIAL;
-		return id;
+	if (!w) {
+		*flags = EV_F_STACK_PARTIAL;	/* of no frame */
+		return stack_hash_end(ip);
 	}
-	if (!bpf_map_lookup_elem(&known_stacks, &id) && define_stack(&w, pid_tgid, id, ip, sp, bp)) {
-		__u8 one = 1;
-
-		bpf_map_update_elem(&known_stacks, &id, &one, BPF_ANY);
-	}
+	id = walk_and_tell(w, ip, sp, bp, flags);
+	give_walk(w);
 	return id;
 }
 

@@ -21,7 +21,7 @@ zlib1g-dev libjson-c-dev libiberty-dev'
 # the checkers of `make lint`.
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
 gdb util-linux procps mandoc shellcheck clang-format systemd stress-ng redis-tools postgresql
-libclang-rt-dev'
+libclang-rt-dev g++ rustc python3-dev xz-utils debuginfod'
 
 # Large, and not everywhere a package (Ubuntu has it as a snap only).
 LONG_PACKAGES='chromium curl'
@@ -79,12 +79,13 @@ missing_of()
 	done
 }
 
-# A node or a JDK that came from elsewhere than the distribution serves as well as its package; so
+# A node, a Rust or a JDK that came from elsewhere than the distribution serves as well as its package; so
 # does PostgreSQL's server of any version, and clang's libFuzzer wherever it lies.
 have_otherwise()
 {
 	case $1 in
 	nodejs) command -v node >/dev/null ;;
+	rustc) command -v rustc >/dev/null ;;
 	default-jdk-headless)
 		for javac in /usr/lib/jvm/*/bin/javac; do
 			[ -x "$javac" ] && return 0

@@ -92,6 +92,7 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
+	unsigned long orig_ax;
 	unsigned long ip;
 	unsigned long sp;
 };
@@ -154,10 +155,10 @@ enum bpf_map_type {
 };
 
 enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
 	BPF_FUNC_get_attach_cookie = 174,
 	BPF_FUNC_task_pt_regs = 175,
 	BPF_FUNC_find_vma = 180,
-	BPF_FUNC_loop = 181,
 };
 
 enum {

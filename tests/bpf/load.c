@@ -4,14 +4,15 @@
  * its budget of instructions the verifier looks at (budget.txt). Prints both counts. Exit 77 where
  * BPF is not permitted.
  */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "user/source/bpf.h"
-
-#define ATTACH_UPROBE_MULTI 48
+#include "user/source/features.h"
+#include "user/source/programs.h"
 
 static unsigned int budget_of(const char *path, const char *name)
 {
@@ -38,6 +39,8 @@ static int check(struct unfreed_bpf *bpf, const char *budget_path)
 		__u32 sz = sizeof(info);
 		unsigned int budget = budget_of(budget_path, name);
 
+		if (!bpf_program__autoload(program))	/* the other way to the same end */
+			continue;
 		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &sz)) {
 			printf("FAIL %s: no information\n", name);
 			n_failed++;
@@ -53,8 +56,9 @@ static int check(struct unfreed_bpf *bpf, const char *budget_path)
 	return n_failed;
 }
 
-static int load(bool multi, bool no_bpf_loop, const char *budget_path)
+static int load(const struct features *features, bool oldest, const char *budget_path)
 {
+	bool multi = features__has(features, FEATURE_UPROBE_MULTI);
 	struct unfreed_bpf *bpf = unfreed_bpf__open();
 	struct bpf_config *config;
 	int r;
@@ -63,14 +67,14 @@ static int load(bool multi, bool no_bpf_loop, const char *budget_path)
 		return 99;
 	config = (struct bpf_config *)&bpf->rodata->config;
 	*config = (struct bpf_config){ .self_tgid = 1, .default_flags = 3, .page_sz = 4096,
-				       .wakeup_sz = 1, .no_bpf_loop = no_bpf_loop,
+				       .wakeup_sz = 1, .oldest = oldest,
 				       .asks = 1, .asks_per_ns = 1 };
-	if (multi)
-		bpf_program__set_expected_attach_type(bpf->progs.handle_call, ATTACH_UPROBE_MULTI);
-	r = unfreed_bpf__load(bpf);
+	r = programs__choose(bpf, features);
+	if (!r)
+		r = unfreed_bpf__load(bpf);
 	printf("%s, %s: %s\n", multi ? "uprobe_multi" : "perf uprobes",
-	       no_bpf_loop ? "bounded loop" : "bpf_loop", r ? strerror(-r) : "loaded");
-	if (!r && !no_bpf_loop)	/* the bounded loop has the verifier's own limit: one million */
+	       oldest ? "helpers of Linux 5.8" : "newer helpers", r ? strerror(-r) : "loaded");
+	if (!r)
 		r = check(bpf, budget_path) ? 1 : 0;
 	unfreed_bpf__destroy(bpf);
 	return r;
@@ -79,19 +83,21 @@ static int load(bool multi, bool no_bpf_loop, const char *budget_path)
 int main(int argc, char **argv)
 {
 	const char *budget_path = argc > 1 ? argv[1] : "tests/bpf/budget.txt";
-	int r = load(false, false, budget_path);
+	struct features features;
+	int r;
 
+	features__probe(&features, NULL);
+	r = load(&features, false, budget_path);
 	if (r == -EPERM) {
 		printf("BPF is not permitted here\n");
 		return 77;
 	}
-	if (!r)
-		r = load(false, true, budget_path);
-	if (!r)
-		r = load(true, false, budget_path);
-	if (r == -EINVAL) {	/* before Linux 6.6 there is no such attach type */
-		printf("this kernel has no uprobe_multi\n");
-		r = 0;
+	if (features__has(&features, FEATURE_UPROBE_MULTI) && !r) {
+		features.of[FEATURE_UPROBE_MULTI].answer = FEATURE_NO;
+		r = load(&features, false, budget_path);
 	}
+	features.of[FEATURE_FIND_VMA].answer = FEATURE_NO;
+	if (!r)
+		r = load(&features, true, budget_path);
 	return r ? 1 : 0;
 }

@@ -36,6 +36,8 @@ struct baseline {
 	uint32_t *by_birth;		/* live objects, per tick of birth */
 	uint32_t *by_generation;
 	uint32_t n_ticks;
+	double old;			/* live objects born before tick `old_until` */
+	uint32_t old_until;
 	bool says[N_BASELINES];
 	unsigned int linear_run, holt_run;
 	double level, trend;		/* Holt */
@@ -85,6 +87,8 @@ void baseline__born(struct baseline *b, uint32_t tick, uint32_t n)
 void baseline__died(struct baseline *b, uint32_t birth, uint32_t n)
 {
 	b->by_birth[birth] -= n;
+	if (birth < b->old_until)
+		b->old -= n;
 	b->by_generation[birth / GENERATION] -= n;
 	b->live -= n;
 }
@@ -160,11 +164,9 @@ static void holt(struct baseline *b, double left)
 
 static void age(struct baseline *b, uint32_t tick, double left)
 {
-	double old = 0;
-
-	for (uint32_t t = 0; t + OLD_TICKS <= tick; t++)
-		old += b->by_birth[t];
-	b->says[AGE] = old * b->size > fmax(10 * MIB, 0.02 * left);
+	for (; b->old_until + OLD_TICKS <= tick; b->old_until++)
+		b->old += b->by_birth[b->old_until];
+	b->says[AGE] = b->old * b->size > fmax(10 * MIB, 0.02 * left);
 }
 
 static void generations(struct baseline *b, uint32_t tick, double floor)

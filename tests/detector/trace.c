@@ -15,6 +15,7 @@
 #include "user/model/world.h"
 
 #define MAX_FIELDS 6
+#define SPACE " \t\r\n"
 
 /* Where a name leads. */
 struct place {
@@ -42,17 +43,23 @@ static void *grown(void *array, size_t n, size_t *capacity, size_t size)
 
 /* --- fields --------------------------------------------------------------------------------- */
 
+/* Whole numbers, also as 1.5e9 or 4096.0. */
 static bool to_u64(const char *s, uint64_t max, uint64_t *out)
 {
 	char *end;
+	double d;
 
 	errno = 0;
 	*out = strtoull(s, &end, 10);
 	if (*s < '0' || *s > '9' || errno)
 		return false;
-	if (*end == '.')	/* whole bytes are enough */
-		end += 1 + strspn(end + 1, "0123456789");
-	return !*end && *out <= max;
+	if (*end) {
+		d = strtod(s, &end);
+		if (*end || !(d < 0x1p63))
+			return false;
+		*out = (uint64_t)d;
+	}
+	return *out <= max;
 }
 
 static bool to_tick(const char *s, uint32_t *out)
@@ -76,7 +83,10 @@ static bool to_double(const char *s, double *out)
 static unsigned int to_kind(const char *s)
 {
 	static const char *const handles[] = { "handle", "stream", "zlib", "flate" };
+	uint64_t number;
 
+	if (to_u64(s, N_KINDS - 1, &number))
+		return number == KIND_RESERVED ? KIND_ANON : (unsigned int)number;
 	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
 		if (strstr(s, handles[i]))
 			return KIND_PAIR_0;
@@ -85,7 +95,7 @@ static unsigned int to_kind(const char *s)
 		return KIND_FILE;
 	if (!strcmp(s, "shm"))
 		return KIND_SHM;
-	if (!strcmp(s, "heap") || !strcmp(s, "brk"))
+	if (!strcmp(s, "brk"))
 		return KIND_HEAP;
 	return KIND_ANON;
 }
@@ -130,59 +140,67 @@ static struct place *enter(struct reader *reader, const char *process, const cha
 	return is_new ? place : NULL;
 }
 
-/* --- lines ---------------------------------------------------------------------------------- */
+/* --- lines: each returns what is wrong, or NULL ----------------------------------------------- */
 
-static bool read_proc(struct reader *reader, char **f)
+static const char *read_proc(struct reader *reader, char **f)
 {
 	struct trace *trace = reader->trace;
 	struct trace_process p = { .oom = TRACE_NEVER };
 	struct place *place;
 
-	if (!to_u64(f[2], UINT64_MAX, &p.limit) || !to_u64(f[3], UINT64_MAX, &p.base) ||
-	    !to_double(f[4], &p.loss) || p.loss >= 1 || !to_double(f[5], &p.tick_s) ||
-	    p.tick_s < 1e-6)
-		return false;
+	if (!to_u64(f[2], UINT64_MAX, &p.limit) || !to_u64(f[3], UINT64_MAX, &p.base))
+		return "limit and base are whole numbers of bytes";
+	if (!to_double(f[4], &p.loss) || p.loss >= 1)
+		return "the loss rate is a number from 0 to below 1";
+	if (!to_double(f[5], &p.tick_s) || p.tick_s < 1e-6)
+		return "the tick is a number of seconds above 0";
 	place = enter(reader, f[1], "");
 	if (!place)
-		return false;
+		return "the process is there already, or its name is too long";
 	place->process_i = (uint32_t)trace->n;
 	memcpy(p.id, place->process, sizeof(p.id));
 	trace->processes = grown(trace->processes, trace->n, &trace->capacity, sizeof(p));
 	trace->processes[trace->n++] = p;
-	return true;
+	return NULL;
 }
 
-static bool read_site(struct reader *reader, char **f)
+static const char *read_site(struct reader *reader, char **f)
 {
 	struct trace_process *p = find_process(reader, f[1]);
 	struct trace_site site = { .leak_from = TRACE_NEVER, .kind = to_kind(f[4]) };
 	struct place *place;
 
-	if (!p || !to_u64(f[3], 1ull << 50, &site.size))
-		return false;
+	if (!p)
+		return "no such process";
+	if (!to_u64(f[3], 1ull << 50, &site.size))
+		return "the size is a whole number of bytes";
 	site.leak = !strcmp(f[5], "leak");
 	if (!site.leak && strcmp(f[5], "ok"))
-		return false;
+		return "the label is leak or ok";
 	place = enter(reader, f[1], f[2]);
 	if (!place)
-		return false;
+		return "the site is there already, or its name is too long";
 	place->process_i = (uint32_t)(p - reader->trace->processes);
 	place->site_i = (uint32_t)p->n_sites;
 	memcpy(site.name, place->site, sizeof(site.name));
 	p->sites = grown(p->sites, p->n_sites, &p->sites_capacity, sizeof(site));
 	p->sites[p->n_sites++] = site;
-	return true;
+	return NULL;
 }
 
 static void add_event(struct trace_process *p, struct trace_event event)
 {
 	p->events = grown(p->events, p->n_events, &p->events_capacity, sizeof(event));
 	p->events[p->n_events++] = event;
-	if (event.tick >= p->n_ticks)
-		p->n_ticks = event.tick + 1;
 }
 
-static bool read_tick(struct reader *reader, char **f)
+static void note_tick(struct trace_process *p, uint32_t tick)
+{
+	if (tick >= p->n_ticks)
+		p->n_ticks = tick + 1;
+}
+
+static const char *read_tick(struct reader *reader, char **f)
 {
 	const struct place *place = find(reader, f[2], f[3]);
 	struct trace_process *p;
@@ -190,38 +208,44 @@ static bool read_tick(struct reader *reader, char **f)
 	uint64_t n;
 	char *rest = f[5], *part;
 
-	if (!place || !to_tick(f[1], &tick) || !to_u64(f[4], UINT32_MAX, &n))
-		return false;
+	if (!place)
+		return "no such site";
+	if (!to_tick(f[1], &tick))
+		return "the tick is no whole number, or too late";
+	if (!to_u64(f[4], UINT32_MAX, &n))
+		return "the births are no whole number";
 	p = &reader->trace->processes[place->process_i];
+	note_tick(p, tick);
 	if (n)
 		add_event(p, (struct trace_event){ tick, tick, place->site_i, (uint32_t)n, false });
-	while (rest && (part = strsep(&rest, ","))) {
+	while (rest && (part = strsep(&rest, ", \t\r\n"))) {
 		char *count = part;
 
 		if (!*part || !strcmp(part, "-"))
 			continue;
 		strsep(&count, ":");
 		if (!count || !to_tick(part, &death) || !to_u64(count, UINT32_MAX, &n))
-			return false;
+			return "deaths are TICK:COUNT, ...";
 		add_event(p, (struct trace_event){ death > tick ? death : tick,
 						   death > tick ? tick : death,
 						   place->site_i, (uint32_t)n, true });
 	}
-	return true;
+	return NULL;
 }
 
-static bool read_usage(struct reader *reader, char **f)
+static const char *read_usage(struct reader *reader, char **f)
 {
 	struct trace_process *p = find_process(reader, f[2]);
 	struct trace_usage usage;
 
-	if (!p || !to_tick(f[1], &usage.tick) || !to_u64(f[3], UINT64_MAX, &usage.bytes))
-		return false;
+	if (!p)
+		return "no such process";
+	if (!to_tick(f[1], &usage.tick) || !to_u64(f[3], UINT64_MAX, &usage.bytes))
+		return "tick and bytes are whole numbers";
 	p->usage = grown(p->usage, p->n_usage, &p->usage_capacity, sizeof(usage));
 	p->usage[p->n_usage++] = usage;
-	if (usage.tick >= p->n_ticks)
-		p->n_ticks = usage.tick + 1;
-	return true;
+	note_tick(p, usage.tick);
+	return NULL;
 }
 
 /* "# truth ID SITE FROM", "# oom ID TICK"; any other comment is none of ours. */
@@ -240,27 +264,41 @@ static void read_comment(struct reader *reader, char **f, unsigned int n)
 		p->sites[place->site_i].leak_from = tick;
 }
 
-static bool read_line(struct reader *reader, char *line)
+static const char *read_line(struct reader *reader, char *line)
 {
-	char *fields[MAX_FIELDS] = { NULL }, *save = NULL;
+	static const struct {
+		const char *word;
+		unsigned int least, most;
+		const char *(*read)(struct reader *reader, char **f);
+	} forms[] = {
+		{ "proc", 6, 6, read_proc }, { "site", 6, 6, read_site },
+		{ "t", 5, MAX_FIELDS, read_tick }, { "usage", 4, 4, read_usage },
+	};
+	char *fields[MAX_FIELDS + 1] = { NULL }, *rest = line;
 	unsigned int n = 0;
 
-	for (char *s = strtok_r(line, " \t\r\n", &save); s && n < MAX_FIELDS;
-	     s = strtok_r(NULL, " \t\r\n", &save))
-		fields[n++] = s;
+	/* The last field is all the rest of the line. */
+	for (rest += strspn(rest, SPACE); *rest && n < MAX_FIELDS + 1; rest += strspn(rest, SPACE)) {
+		fields[n++] = rest;
+		if (n == MAX_FIELDS && !strcmp(fields[0], "t"))
+			break;
+		rest += strcspn(rest, SPACE);
+		if (*rest)
+			*rest++ = '\0';
+	}
 	if (!n)
-		return true;
+		return NULL;
 	if (fields[0][0] == '#') {
 		read_comment(reader, fields, n);
-		return true;
+		return NULL;
 	}
-	if (!strcmp(fields[0], "proc"))
-		return n == 6 && read_proc(reader, fields);
-	if (!strcmp(fields[0], "site"))
-		return n == 6 && read_site(reader, fields);
-	if (!strcmp(fields[0], "t"))
-		return n >= 5 && read_tick(reader, fields);
-	return !strcmp(fields[0], "usage") && n == 4 && read_usage(reader, fields);
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (strcmp(fields[0], forms[i].word))
+			continue;
+		return n < forms[i].least || n > forms[i].most ? "too few or too many fields" :
+								 forms[i].read(reader, fields);
+	}
+	return "it begins with none of proc, site, t, usage, #";
 }
 
 /* --- the whole ------------------------------------------------------------------------------ */
@@ -291,6 +329,9 @@ static void finish(struct trace_process *p)
 		qsort(p->events, p->n_events, sizeof(*p->events), compare_events);
 	if (p->n_usage)
 		qsort(p->usage, p->n_usage, sizeof(*p->usage), compare_usage);
+	/* What dies behind the last reading lived on, as far as anybody saw. */
+	if (p->n_events && !p->n_usage)
+		note_tick(p, p->events[p->n_events - 1].tick);
 	for (size_t i = 0; i < p->n_events; i++) {
 		struct trace_site *site = &p->sites[p->events[i].site];
 
@@ -310,7 +351,8 @@ int trace__read(struct trace *out, const char *path)
 	FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	size_t capacity = 0, n = 0;
 	char *line = NULL;
-	bool fine = true;
+	const char *fault = NULL;
+	bool fine;
 
 	memset(out, 0, sizeof(*out));
 	if (!f) {
@@ -318,13 +360,15 @@ int trace__read(struct trace *out, const char *path)
 		return -1;
 	}
 	table__init(&reader.places, 2 * TRACE_NAME, sizeof(struct place));
-	while (fine && getline(&line, &capacity, f) >= 0) {
+	while (!fault && getline(&line, &capacity, f) >= 0) {
 		n++;
-		fine = read_line(&reader, line);
+		fault = read_line(&reader, line);
 	}
-	if (!fine)
-		fprintf(stderr, "%s:%zu: this line makes no sense\n", path, n);
-	fine = fine && !ferror(f);
+	if (!fault && ferror(f))
+		fault = strerror(errno);
+	if (fault)
+		fprintf(stderr, "%s:%zu: %s\n", path, n, fault);
+	fine = !fault;
 	free(line);
 	table__fini(&reader.places);
 	if (f != stdin)

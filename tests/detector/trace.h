@@ -9,9 +9,9 @@
  *
  * A `t` line says that BIRTHS objects were born in TICK, and when how many of them die. A DEATH_TICK
  * before TICK is read the other way round: COUNT objects of that tick die in this one. Lines may
- * come in any order after their `site`. IDs are words. KIND is "anon", "file", "shm", "heap" (or
- * "region", "mmap", "malloc": anon), or anything else that names a handle with "handle", "stream",
- * "zlib" or "flate" in it. The truth beyond LABEL is in comments: `# truth ID SITE FROM` and
+ * come in any order after their `site`. IDs are words. KIND is "file", "shm", "brk", a word with
+ * "handle", "stream", "zlib" or "flate" in it for a handle, any other word for anonymous memory, or a
+ * number of enum kind. What is said to die after the last line of its process does not. The truth beyond LABEL is in comments: `# truth ID SITE FROM` and
  * `# oom ID TICK`.
  */
 #ifndef UNFREED_TESTS_DETECTOR_TRACE_H
@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRACE_NAME 64
+#define TRACE_NAME 128
 #define TRACE_NEVER UINT32_MAX
 #define TRACE_MAX_TICK (1u << 30)
 

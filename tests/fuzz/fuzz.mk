@@ -10,7 +10,8 @@
 # tests/fuzz/fuzz_NAME.c is a harness; FUZZ_SRC_NAME are the sources it tries, built along with it
 # under clang's -fsanitize=fuzzer,address (Debian: libclang-rt-dev); FUZZ_LIBS_NAME what they
 # link with; tests/fuzz/seeds/NAME/ its seeds, which are only read. What it finds and learns stays
-# in $(O)/fuzz/.
+# in $(O)/fuzz/. Seeds with a number for a name were learnt, and are as few as reach all that was
+# reached: $(O)/fuzz/fuzz_NAME -merge=1 -use_counters=0 tests/fuzz/seeds/NAME $(O)/fuzz/corpus/NAME
 
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing \

@@ -167,8 +167,8 @@ class Watcher:
         raise AssertionError(f"{self.argv}: attached nothing in {PATIENCE} s: {self.error_text()}")
 
     def error_text(self):
-        self.err.seek(0)
-        return self.err.read().decode("utf-8", errors="backslashreplace")
+        # Not by self.err: the program writes where that stands.
+        return (self.folder / "unfreed.err").read_bytes().decode("utf-8", errors="backslashreplace")
 
     def result(self, patience=PATIENCE):
         """Waits for its end, then for all that was its own to be gone."""

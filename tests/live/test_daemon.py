@@ -24,7 +24,7 @@ FAMILIES = ["process_unfreed_bytes", "process_resident_bytes", "process_growth_b
 class Daemon:
     def __init__(self, lab, *options):
         self.folder = lab.new_folder()
-        self.watcher = lab.watcher("daemon", "--textfile-dir", self.folder, "--interval", "1s",
+        self.watcher = lab.watcher("daemon", "--textfile-dir", self.folder, "--interval", "1s", "-v",
                                    *options)
         self.watcher.wait_until_watching()
         wait_for(self.path, "a textfile")
@@ -46,6 +46,10 @@ class Daemon:
                 assert got == wanted, f"{name}{labels} is {got}, not {wanted}"
                 return
             time.sleep(0.3)
+
+    def n_probed(self, name):
+        """How many files of that name it has probed so far."""
+        return len(re.findall(rf"/{re.escape(name)}: \d+ probes", self.watcher.error_text()))
 
     def check_counts(self, counts, kind="zlib-inflate", **labels):
         for key, name in (("opened", "handles_opened_total"), ("closed", "handles_closed_total"),
@@ -102,6 +106,7 @@ def test_process_that_was_there_before(lab):
 def test_own_mount_and_pid_namespace_with_its_own_libz(lab, daemon):
     """As in a container: another root for /mnt, other pids, a copy of libz nobody else has."""
     folder = lab.new_folder()
+    n_before = daemon.n_probed("libz.so.1")
     libz = next(name for _, _, _, name in map_lines_of_zlib())
     script = ('mount -t tmpfs none "$0" && cp "$1" "$0/libz.so.1" && cp "$2" "$0/zs-boxed" &&'
               ' LD_LIBRARY_PATH="$0" exec "$0/zs-boxed" --opened 1000 --closed 900 --rate 300'
@@ -111,7 +116,8 @@ def test_own_mount_and_pid_namespace_with_its_own_libz(lab, daemon):
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline().startswith(b"ready ")
-        time.sleep(2)    # the library is new to the daemon: what is opened before it looks is lost
+        # The library is new to the daemon: what is opened before it looks is lost.
+        wait_for(lambda: daemon.n_probed("libz.so.1") > n_before, "its library to be probed")
         process.stdin.write(b"go\n")
         process.stdin.flush()
         counts = parse_done(process.stdout.readline().decode())

@@ -7,15 +7,18 @@
  *
  *   --threads T --seconds S   how long the storm lasts
  *   --children N              so many processes are forked meanwhile, each takes a page and exits
+ *   --stay                    ... or lives, with what it copied, as long as its parent
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <zlib.h>
 
 #include "tests/programs/program.h"
 
-#define USAGE "storm [--threads T] [--seconds S] [--children N] [--wait] [--hold]"
+#define USAGE "storm [--threads T] [--seconds S] [--children N] [--stay] [--wait] [--hold]"
 #define MAX_THREADS 64
 #define WINDOW_PAGES 512ul
 #define PAGE 4096ul
@@ -92,35 +95,48 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void fork_children(unsigned long n)
+static void be_child(bool stay)
+{
+	mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stay) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	_exit(0);
+}
+
+static void fork_children(unsigned long n, bool stay)
 {
 	for (unsigned long i = 0; i < n; i++) {
 		pid_t pid = fork();
 
 		if (pid < 0)
 			die("fork");
-		if (!pid) {
-			mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-			_exit(0);
-		}
-		waitpid(pid, NULL, 0);
+		if (!pid)
+			be_child(stay);
+		if (stay)
+			usleep(20000);
+		else
+			waitpid(pid, NULL, 0);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	enum { THREADS = 256, SECONDS, CHILDREN, WAIT, HOLD };
+	enum { THREADS = 256, SECONDS, CHILDREN, STAY, WAIT, HOLD };
 	static const struct option options[] = {
 		{ "threads", required_argument, NULL, THREADS },
 		{ "seconds", required_argument, NULL, SECONDS },
 		{ "children", required_argument, NULL, CHILDREN },
+		{ "stay", no_argument, NULL, STAY },
 		{ "wait", no_argument, NULL, WAIT },
 		{ "hold", no_argument, NULL, HOLD },
 		{},
 	};
 	unsigned long n_threads = 4, seconds = 2, children = 0, opened = 0;
 	static struct thread threads[MAX_THREADS];
-	bool wait = false, hold = false;
+	bool wait = false, stay = false, hold = false;
 	char counts[64];
 	uint64_t until;
 	int option;
@@ -130,6 +146,7 @@ int main(int argc, char **argv)
 		case THREADS: n_threads = number_of(optarg, USAGE); break;
 		case SECONDS: seconds = number_of(optarg, USAGE); break;
 		case CHILDREN: children = number_of(optarg, USAGE); break;
+		case STAY: stay = true; break;
 		case WAIT: wait = true; break;
 		case HOLD: hold = true; break;
 		default: die_usage(USAGE);
@@ -145,7 +162,7 @@ int main(int argc, char **argv)
 		if (pthread_create(&threads[i].id, NULL, run, &threads[i]))
 			die("pthread_create");
 	}
-	fork_children(children);
+	fork_children(children, stay);
 	for (unsigned long i = 0; i < n_threads; i++) {
 		pthread_join(threads[i].id, NULL);
 		opened += threads[i].opened;

@@ -90,6 +90,26 @@ static void rig__fini(struct rig *rig)
 	rig->world = world__free(rig->world);
 }
 
+/* cmocka's set-up and tear-down: a rig of its own for each test. */
+static int rig_set_up(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig__init(rig);
+	*state = rig;
+	return 0;
+}
+
+static int rig_tear_down(void **state)
+{
+	rig__fini(*state);
+	free(*state);
+	return 0;
+}
+
+#define RIG_TEST(fn) cmocka_unit_test_setup_teardown(fn, rig_set_up, rig_tear_down)
+
 static void rig__check(struct rig *rig)
 {
 	const char *why = world__check(rig->world);

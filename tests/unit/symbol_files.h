@@ -100,6 +100,26 @@ static inline bool build_library(const struct folder *folder)
 	       run(folder, "cc -O1 -g -fPIC -shared -Wl,--build-id=sha1 -o lib.so lib.c");
 }
 
+/* cmocka's set-up and tear-down of a group: a folder with that library. Skips without a compiler. */
+static inline int library_set_up(void **state)
+{
+	static struct folder folder;
+
+	folder__init(&folder);
+	*state = &folder;
+	if (!build_library(&folder)) {
+		folder__fini(&folder);
+		exit(EXIT_SKIPPED);
+	}
+	return 0;
+}
+
+static inline int library_tear_down(void **state)
+{
+	folder__fini(*state);
+	return 0;
+}
+
 struct wanted {
 	const char *name;
 	struct elf_symbol found;	/* its name is not set */

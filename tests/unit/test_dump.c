@@ -102,6 +102,8 @@ static void test_random_fields(void **state)
 				record.undo.undone = EV_SHMDT;
 			if (record.h.type == EV_LOST)
 				((struct ev_lost *)&record)->type = EV_BRK;
+			if (record.h.type == EV_PAIR)
+				record.pair.growth_percent %= 101;
 			if (record.h.type == EV_FORK)
 				record.fork.shares_vm &= 1;
 			if (record.h.type == EV_REGION)

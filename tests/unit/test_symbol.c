@@ -353,25 +353,6 @@ static void test_note(void **state)
 	assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
 }
 
-static int set_up(void **state)
-{
-	static struct folder folder;
-
-	folder__init(&folder);
-	*state = &folder;
-	if (!build_library(&folder)) {
-		folder__fini(&folder);
-		exit(EXIT_SKIPPED);
-	}
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	folder__fini(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,5 +368,5 @@ int main(void)
 		cmocka_unit_test(test_note),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, library_set_up, library_tear_down);
 }

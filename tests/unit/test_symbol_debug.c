@@ -10,8 +10,8 @@
 #include <dlfcn.h>
 
 /* Resolves `hidden`, which only .symtab has, in `stripped` at the place that lib.so has it. */
-static void check_hidden(const struct folder *folder, const char *stripped, bool has_name,
-			 bool has_line)
+static void check_hidden_in(const struct folder *folder, const char *stripped, const char *root,
+			    bool has_name, bool has_line)
 {
 	struct symbol_query query = { .dev = 1, .ino = 1 };
 	cleanup_fd int whole = open_in(folder, "lib.so");
@@ -25,7 +25,13 @@ static void check_hidden(const struct folder *folder, const char *stripped, bool
 	query.offset = found.file_offset + 1;
 	snprintf(path, sizeof(path), "%s/%s", folder->path, stripped);
 	assert_int_equal(symbolizer__new(&s, &(struct symbolizer_opts){ .waits = true }), 0);
-	assert_int_equal(symbolizer__add(s, 1, 1, open_in(folder, stripped), path), 0);
+	assert_int_equal(symbolizer__add(s, 1, 1, open_in(folder, stripped), root ? "/lib/a.so" : path), 0);
+	if (root) {
+		cleanup_fd int root_fd = open_in(folder, root);
+
+		assert_int_equal(symbolizer__add_root(s, 1, 1, root_fd), 0);
+		assert_true(run(folder, "mv %s away", root));
+	}
 	r = symbolizer__resolve(s, &query, &symbol);
 	symbolizer__free(s);
 	assert_int_equal(r, has_name || has_line ? 0 : 1);
@@ -38,6 +44,37 @@ static void check_hidden(const struct folder *folder, const char *stripped, bool
 		assert_int_equal(symbol.line, 3);
 	}
 	symbol__fini(&symbol);
+}
+
+static void check_hidden(const struct folder *folder, const char *stripped, bool has_name,
+			 bool has_line)
+{
+	check_hidden_in(folder, stripped, NULL, has_name, has_line);
+}
+
+/* Of a container: by build-id and by link below its own root, which is gone when names are asked for;
+ * links of its own do not lead out of it. */
+static void test_other_root(void **state)
+{
+	const struct folder *folder = *state;
+	cleanup_fd int fd = open_in(folder, "lib.so");
+	char by_id[128] = "/usr/lib/debug/.build-id/";
+	uint8_t id[20];
+	size_t n = strlen(by_id);
+
+	assert_int_equal(elf_build_id(fd, id), 20);
+	for (size_t i = 0; i < 20; i++)
+		n += snprintf(by_id + n, sizeof(by_id) - n, i ? "%02x" : "%02x/", id[i]);
+	assert_true(run(folder, "objcopy --only-keep-debug lib.so c.debug && strip -o c.so lib.so && "
+				"objcopy --add-gnu-debuglink=c.debug c.so && "
+				"mkdir -p root/$(dirname %s) && cp c.debug root/%s.debug", by_id, by_id));
+	check_hidden_in(folder, "c.so", "root", true, true);
+	assert_true(run(folder, "rm -r away && mkdir -p root/lib/.debug && cp c.debug root/lib/.debug/"));
+	check_hidden_in(folder, "c.so", "root", true, true);
+	assert_true(run(folder, "rm -r away && mkdir -p root/lib && ln -s %s/c.debug root/lib/",
+			folder->path));
+	check_hidden_in(folder, "c.so", "root", false, false);
+	assert_true(run(folder, "rm -r away c.debug"));
 }
 
 static void test_debuglink(void **state)
@@ -190,21 +227,12 @@ static void test_debuginfod(void **state)
 
 static int set_up(void **state)
 {
-	static struct folder folder;
-
 	unsetenv("DEBUGINFOD_URLS");
-	folder__init(&folder);
-	*state = &folder;
-	if (!run(&folder, "command -v objcopy && command -v strip") || !build_library(&folder)) {
-		folder__fini(&folder);
+	library_set_up(state);
+	if (!run(*state, "command -v objcopy && command -v strip")) {
+		library_tear_down(state);
 		exit(EXIT_SKIPPED);
 	}
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	folder__fini(*state);
 	return 0;
 }
 
@@ -215,7 +243,8 @@ int main(void)
 		cmocka_unit_test(test_lines_only),	 cmocka_unit_test(test_compressed_dwarf),
 		cmocka_unit_test(test_no_aranges),	 cmocka_unit_test(test_debugdata),
 		cmocka_unit_test(test_build_id_folder),	 cmocka_unit_test(test_debuginfod),
+		cmocka_unit_test(test_other_root),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, library_tear_down);
 }

@@ -328,25 +328,6 @@ static void test_sparse(void **state)
 	image__fini(&image);
 }
 
-static int set_up(void **state)
-{
-	static struct folder folder;
-
-	folder__init(&folder);
-	*state = &folder;
-	if (!build_library(&folder)) {
-		folder__fini(&folder);
-		exit(EXIT_SKIPPED);
-	}
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	folder__fini(*state);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,5 +346,5 @@ int main(void)
 	};
 
 	alarm(MAX_SECONDS);	/* a hang is a failure */
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, library_set_up, library_tear_down);
 }

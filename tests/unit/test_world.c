@@ -4,22 +4,6 @@
 
 #include <errno.h>
 
-static int setup(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	rig__init(rig);
-	*state = rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig__fini(*state);
-	free(*state);
-	return 0;
-}
-
 static size_t count_sites(const struct process *p)
 {
 	const struct site *site;
@@ -617,7 +601,7 @@ static void test_bytes_used(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T RIG_TEST
 	const struct CMUnitTest tests[] = {
 		T(test_fork_copies), T(test_fork_of_a_known_child), T(test_vfork_shares),
 		T(test_owner_leaves), T(test_pid_reuse),

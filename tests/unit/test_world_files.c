@@ -89,30 +89,12 @@ static void names_are_kept_for_a_while(void **state)
 	assert_string_equal(file_at(rig, 50)->path, "/lib/libz.so.1");
 }
 
-static int set_up(void **state)
-{
-	static struct rig rig;
-
-	rig = (struct rig){ 0 };
-	rig__init(&rig);
-	*state = &rig;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	rig__fini(*state);
-	return 0;
-}
-
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_nobody_maps_is_forgotten),
-		TEST(what_is_named_is_kept),
-		TEST(names_are_kept_for_a_while),
+		RIG_TEST(what_nobody_maps_is_forgotten),
+		RIG_TEST(what_is_named_is_kept),
+		RIG_TEST(names_are_kept_for_a_while),
 	};
 
 	return cmocka_run_group_tests_name("world, files", tests, NULL, NULL);

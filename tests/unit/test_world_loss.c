@@ -114,6 +114,35 @@ static void a_child_inherits_what_was_lost(void **state)
 	assert_int_equal(rig__find(rig, 101)->kinds[KIND].lost_closed, 3);
 }
 
+/* Losses are told at ticks, so after the fork of whoever copied what was wrong. */
+static void a_child_forked_before_the_loss_was_told(void **state)
+{
+	struct rig *rig = *state;
+	struct ev_header tick;
+
+	rig__open(rig, 1, ZLIB, 500, 40000, 0);
+	rig__mmap(rig, 1, 10, 1, RW, ANON);
+	rig__fork(rig, 101, 0);
+	rig__ticks(rig, 1);
+	rig__send(rig, &tick, EV_TICK, sizeof(tick));
+	rig__fork(rig, 102, 0);
+	rig->tgid = 102;
+	rig__fork(rig, 103, 0);
+	rig->tgid = 100;
+	lose(rig, EV_HANDLE_CLOSE, ZLIB, 3);
+	lose(rig, EV_MUNMAP, 0, 2);
+	assert_int_equal(rig__find(rig, 101)->kinds[KIND].lost_closed, 0);
+	assert_false(rig__find(rig, 101)->lossy);
+	for (uint32_t tgid = 102; tgid <= 103; tgid++) {
+		assert_int_equal(rig__find(rig, tgid)->kinds[KIND].lost_closed, 3);
+		assert_int_equal(rig__find(rig, tgid)->lost_regions, 2);
+		assert_true(rig__find(rig, tgid)->lossy && rig__find(rig, tgid)->unsure);
+	}
+	rig->tgid = 103;	/* and not up the tree */
+	lose(rig, EV_MUNMAP, 0, 1);
+	assert_int_equal(rig__find(rig, 102)->lost_regions, 2);
+}
+
 static void losses_of_strangers_make_no_process(void **state)
 {
 	struct rig *rig = *state;
@@ -149,34 +178,17 @@ static void resident_bytes_of_a_site(void **state)
 	assert_null(world__find(rig->world, 300));
 }
 
-static int set_up(void **state)
-{
-	static struct rig rig;
-
-	rig = (struct rig){ 0 };
-	rig__init(&rig);
-	*state = &rig;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	rig__fini(*state);
-	return 0;
-}
-
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(only_the_touched_are_unsure),
-		TEST(a_reading_heals),
-		TEST(an_exec_forgets_losses),
-		TEST(a_lost_close_shows_itself),
-		TEST(a_child_inherits_what_was_lost),
-		TEST(losses_of_strangers_make_no_process),
-		TEST(resident_bytes_of_a_site),
+		RIG_TEST(only_the_touched_are_unsure),
+		RIG_TEST(a_reading_heals),
+		RIG_TEST(an_exec_forgets_losses),
+		RIG_TEST(a_lost_close_shows_itself),
+		RIG_TEST(a_child_inherits_what_was_lost),
+		RIG_TEST(a_child_forked_before_the_loss_was_told),
+		RIG_TEST(losses_of_strangers_make_no_process),
+		RIG_TEST(resident_bytes_of_a_site),
 	};
 
 	return cmocka_run_group_tests_name("world, losses", tests, NULL, NULL);

@@ -6,22 +6,6 @@
 #define COMPILED 0x7d0000009000ull
 #define ENTRY 0x7d000000c800ull
 
-static int setup(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	rig__init(rig);
-	*state = rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig__fini(*state);
-	free(*state);
-	return 0;
-}
-
 static struct site *site_of(struct rig *rig, uint64_t page)
 {
 	struct region region;
@@ -167,7 +151,7 @@ static void test_bounded(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T RIG_TEST
 	const struct CMUnitTest tests[] = {
 		T(test_one_site_in_all_states), T(test_another_call_is_another_site),
 		T(test_told_again), T(test_bounded),

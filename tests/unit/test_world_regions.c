@@ -8,22 +8,6 @@
 #define TMPFS 0x01021994u
 #define HUGETLBFS 0x958458f6u
 
-static int setup(void **state)
-{
-	struct rig *rig = calloc(1, sizeof(*rig));
-
-	rig__init(rig);
-	*state = rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	rig__fini(*state);
-	free(*state);
-	return 0;
-}
-
 static void test_kinds(void **state)
 {
 	struct rig *rig = *state;
@@ -591,7 +575,7 @@ static void test_seed_again(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T RIG_TEST
 	const struct CMUnitTest tests[] = {
 		T(test_kinds), T(test_huge_pages), T(test_partial_unmap), T(test_several_at_once),
 		T(test_overwrite), T(test_undo), T(test_undo_in_pieces), T(test_mremap_moves), T(test_mremap_in_place),

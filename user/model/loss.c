@@ -48,6 +48,35 @@ int loss__apply_total(struct world *world, const struct ev_loss *event)
 	return 0;
 }
 
+static void lose(struct process *p, const struct ev_lost *event)
+{
+	if (event->type == EV_HANDLE_OPEN) {
+		p->kinds[KIND_PAIR_0 + event->pair].lost_opened += event->n;
+	} else if (event->type == EV_HANDLE_CLOSE) {
+		p->kinds[KIND_PAIR_0 + event->pair].lost_closed += event->n;
+	} else {
+		p->lost_regions += event->n;
+		p->unsure = p->lossy = true;
+	}
+}
+
+/* Losses are told at ticks: who was forked since the last one may have copied what was wrong. A child
+ * stands behind its parent in the list. */
+static void lose_in_children(struct world *world, struct proc *lossy, const struct ev_lost *event)
+{
+	struct proc *c, *parent;
+
+	for (c = world->first; c; c = c->pub.next ? proc_of(c->pub.next) : NULL) {
+		c->shares_loss = c == lossy;
+		if (c == lossy || c->pub.exited || !c->forked_from ||
+		    c->forked_ns < world->tick_ns ||
+		    processes__get(world, c->forked_from, false, &parent) || !parent->shares_loss)
+			continue;
+		c->shares_loss = true;
+		lose(&c->pub, event);
+	}
+}
+
 int loss__apply_named(struct world *world, const struct ev_lost *event)
 {
 	struct proc *proc, *owner;
@@ -60,15 +89,10 @@ int loss__apply_named(struct world *world, const struct ev_lost *event)
 	if (r)
 		return r < 0 ? r : 0;	/* it never told anything else */
 	owner = proc->space->owner;
-	if (event->type == EV_HANDLE_OPEN) {
-		owner->pub.kinds[KIND_PAIR_0 + event->pair].lost_opened += event->n;
-	} else if (event->type == EV_HANDLE_CLOSE) {
-		owner->pub.kinds[KIND_PAIR_0 + event->pair].lost_closed += event->n;
-	} else {
-		owner->pub.lost_regions += event->n;
-		owner->pub.unsure = proc->pub.unsure = true;
-		owner->pub.lossy = proc->pub.lossy = true;
-	}
+	lose(&owner->pub, event);
+	proc->pub.unsure |= owner->pub.unsure;
+	proc->pub.lossy |= owner->pub.lossy;
+	lose_in_children(world, owner, event);
 	return 0;
 }
 

@@ -368,6 +368,8 @@ int process__apply_fork(struct world *world, const struct ev_fork *event)
 	if (r)
 		return r < 0 ? r : 0;
 	child->pub.start_ns = event->child_start_ns;
+	child->forked_from = event->shares_vm ? 0 : event->h.tgid;
+	child->forked_ns = world->now_ns;
 	return copy_facts(child, parent) ? 0 : -ENOMEM;
 }
 

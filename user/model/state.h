@@ -19,6 +19,9 @@ struct proc {
 	struct site_index sites;
 	struct stack_ids stack_ids;
 	struct notes notes;
+	uint32_t forked_from;		/* tgid; 0: not seen, or it has its parent's space */
+	bool shares_loss;		/* loss.c: of the record at hand */
+	uint64_t forked_ns;
 	uint64_t maps_left;	/* of the mappings allowed, when they were counted last ... */
 	uint64_t maps_entries;	/* ... and entries of the space's map then; 0: it was not read yet */
 };
@@ -38,7 +41,7 @@ struct world {
 	uint64_t n_regions, n_handles;	/* of all spaces */
 	uint64_t n_pending;		/* pieces kept in `pending` of all spaces */
 	struct region_list scratch;
-	uint64_t first_ns, now_ns;
+	uint64_t first_ns, now_ns, tick_ns;	/* times of records: first, last, last EV_TICK */
 	uint64_t n_events, n_partial;	/* n_partial: that joined a site by their beginning */
 	uint64_t reported_lost[EV_N_LOSSES], lost[EV_N_LOSSES];	/* by EV_LOSS; by the model */
 	uint64_t n_named;		/* lost records that EV_LOST named */

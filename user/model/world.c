@@ -177,6 +177,8 @@ static int apply_to_world(struct world *world, const struct ev_header *h)
 
 	switch (h->type) {
 	case EV_TICK:
+		world->tick_ns = h->time_ns;
+		return 0;
 	case EV_MISS:	/* the source's business */
 	case EV_NAME:	/* the report's */
 		return 0;

@@ -42,7 +42,7 @@ enum feature_id {
 	/* What makes it better. */
 	FEATURE_JIT,
 	FEATURE_TP_BTF,		/* BPF programs on tracepoints with typed arguments */
-	FEATURE_BPF_LOOP,	/* helper bpf_loop */
+	FEATURE_FIND_VMA,	/* helper bpf_find_vma, and callbacks */
 	FEATURE_TASK_PT_REGS,	/* helpers bpf_task_pt_regs and bpf_get_current_task_btf */
 	FEATURE_UPROBES,	/* the uprobe PMU of perf */
 	FEATURE_BPF_COOKIE,	/* perf links, and the cookie they carry */

@@ -25,7 +25,7 @@
 #define HELPER_GET_CURRENT_TASK_BTF 158	/* 3ca1032ab7ab, Linux 5.11 */
 #define HELPER_GET_ATTACH_COOKIE 174	/* 7adfc6c9b315, Linux 5.15 */
 #define HELPER_TASK_PT_REGS 175		/* dd6e10fbd9fb, Linux 5.15 */
-#define HELPER_LOOP 181			/* e6f2dd0f8067, Linux 5.17 */
+#define HELPER_FIND_VMA 180		/* 7c7e3d31e785, Linux 5.17 */
 #define ATTACH_PERF_EVENT 41		/* b89fbfbb854c, Linux 5.15 */
 
 #define INSN_EXIT { .code = BPF_JMP | BPF_EXIT }
@@ -203,9 +203,9 @@ void test_ringbuf(struct feature_tests *tests, struct feature *out)
 	}
 }
 
-void test_bpf_loop(struct feature_tests *tests, struct feature *out)
+void test_find_vma(struct feature_tests *tests, struct feature *out)
 {
-	answer_helper(out, ask_helper(BPF_PROG_TYPE_TRACEPOINT, HELPER_LOOP), "bpf_loop");
+	answer_helper(out, ask_helper(BPF_PROG_TYPE_TRACEPOINT, HELPER_FIND_VMA), "bpf_find_vma");
 }
 
 void test_task_pt_regs(struct feature_tests *tests, struct feature *out)

@@ -30,6 +30,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
 #include "user/source/features_test.h"
+#include "user/source/probe_stub.h"
 
 #define INITIAL_PIDNS_INO 0xEFFFFFFCu	/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 
@@ -124,7 +125,7 @@ void test_perf(struct feature_tests *tests, struct feature *out)
 /* 33ea4b24277b, Linux 4.17. A probe in a file that is not there: permission is asked first. */
 void test_uprobes(struct feature_tests *tests, struct feature *out)
 {
-	long type = read_long("/sys/bus/event_source/devices/uprobe/type", -1);
+	int type = probe_stubs__perf_type();
 	struct perf_event_attr attr = { .type = (__u32)type };
 	int fd;
 

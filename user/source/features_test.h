@@ -32,7 +32,7 @@ void test_bpf(struct feature_tests *tests, struct feature *out);
 void test_lockdown(struct feature_tests *tests, struct feature *out);
 void test_ringbuf(struct feature_tests *tests, struct feature *out);
 void test_tp_btf(struct feature_tests *tests, struct feature *out);
-void test_bpf_loop(struct feature_tests *tests, struct feature *out);
+void test_find_vma(struct feature_tests *tests, struct feature *out);
 void test_task_pt_regs(struct feature_tests *tests, struct feature *out);
 void test_bpf_cookie(struct feature_tests *tests, struct feature *out);
 void test_uprobe_multi(struct feature_tests *tests, struct feature *out);

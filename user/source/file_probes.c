@@ -4,7 +4,8 @@
  *
  * Where the kernel has them (6.6), one uprobe_multi link carries all probes of a file: detaching
  * then waits once, not once per probe (traps.md, 25). The libbpf of older distributions does not know
- * that kind, so the link is made by the system call itself. Otherwise each point is a perf uprobe.
+ * that kind, so the link is made by the system call itself. Otherwise each point is a perf uprobe,
+ * and where that cannot carry a cookie, a stub does (probe_stub.h).
  *
  * The kernel is given the file as /proc/self/fd/N: it holds in every mount namespace, for deleted
  * files, and cannot be exchanged between our look and the kernel's.
@@ -20,6 +21,7 @@
 #include "user/source/bpf.h"
 #include "user/source/pairs.h"
 #include "user/source/probe_points.h"
+#include "user/source/probe_stub.h"
 
 #define MAX_PROBED_FILES 4096	/* then the one goes that nobody mapped for longest */
 #define MAX_KNOWN_FILES 65536	/* then all go that carry no probe: they are looked at again */
@@ -32,7 +34,8 @@ struct file_key {
 
 struct file_entry {
 	struct file_key key;
-	struct bpf_link **links;	/* perf uprobes; NULL with a multi link */
+	struct bpf_link **links;	/* perf uprobes; else NULL */
+	int *events;			/* perf uprobes with stubs; else NULL */
 	size_t n_points;
 	int multi_fd;			/* > 0: a uprobe_multi link */
 	uint64_t used;			/* file_probes.clock when it was mapped last */
@@ -45,14 +48,24 @@ struct file_probes {
 	uint64_t clock;			/* counts questions */
 	uint64_t n_evicted;
 	uint16_t serial;		/* of the file probed next */
+	struct probe_stubs *stubs;	/* NULL where the kernel has cookies */
 };
 
 int file_probes__new(struct file_probes **out, const struct file_probes_opts *opts)
 {
 	struct file_probes *probes = calloc(1, sizeof(*probes));
+	int r;
 
 	if (!probes)
 		return -ENOMEM;
+	if (opts->stubs) {
+		r = probe_stubs__new(&probes->stubs, bpf_program__fd(opts->program),
+				     opts->cookies_fd);
+		if (r) {
+			free(probes);
+			return r;
+		}
+	}
 	probes->opts = *opts;
 	table__init(&probes->files, sizeof(struct file_key), sizeof(struct file_entry));
 	*out = probes;
@@ -63,9 +76,16 @@ static void detach(struct file_entry *entry)
 {
 	for (size_t i = 0; entry->links && i < entry->n_points; i++)
 		bpf_link__destroy(entry->links[i]);
+	for (size_t i = 0; entry->events && i < entry->n_points; i++)
+		close(entry->events[i]);
 	free(entry->links);
+	free(entry->events);
 	if (entry->multi_fd > 0)
 		close(entry->multi_fd);
+	entry->links = NULL;
+	entry->events = NULL;
+	entry->multi_fd = 0;
+	entry->n_points = 0;
 }
 
 struct file_probes *file_probes__free(struct file_probes *probes)
@@ -78,6 +98,7 @@ struct file_probes *file_probes__free(struct file_probes *probes)
 	while ((entry = table__next(&probes->files, &cursor)))
 		detach(entry);
 	table__fini(&probes->files);
+	probe_stubs__free(probes->stubs);
 	free(probes);
 	return NULL;
 }
@@ -181,6 +202,23 @@ static int attach_each(struct file_probes *probes, struct file_entry *entry, con
 	return 0;
 }
 
+static int attach_stubs(struct file_probes *probes, struct file_entry *entry, const char *path,
+			const struct probe_points *found)
+{
+	entry->events = calloc(found->n, sizeof(*entry->events));
+	if (!entry->events)
+		return -ENOMEM;
+	for (size_t i = 0; i < found->n; i++) {
+		int fd = probe_stubs__attach(probes->stubs, path, found->points[i].offset,
+					     cookie_of(probes, &found->points[i]));
+
+		if (fd < 0)
+			return fd;
+		entry->events[entry->n_points++] = fd;
+	}
+	return 0;
+}
+
 static int probe_file(struct file_probes *probes, struct file_entry *entry, int fd,
 		      const char *path, const struct probe_points *found)
 {
@@ -193,12 +231,10 @@ static int probe_file(struct file_probes *probes, struct file_entry *entry, int 
 		return 0;
 	snprintf(fd_path, sizeof(fd_path), "/proc/self/fd/%d", fd);
 	r = probes->opts.multi ? attach_multi(probes, entry, fd_path, found) :
+	    probes->stubs      ? attach_stubs(probes, entry, fd_path, found) :
 				 attach_each(probes, entry, fd_path, found);
 	if (r) {
 		detach(entry);
-		entry->links = NULL;
-		entry->multi_fd = 0;
-		entry->n_points = 0;
 		snprintf(sentence, sizeof(sentence), "its functions cannot be probed: %s",
 			 strerror(-r));
 		note(probes, path, sentence);

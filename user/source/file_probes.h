@@ -18,6 +18,8 @@ struct file_probes;
 struct file_probes_opts {
 	struct bpf_program *program;	/* borrowed; loaded */
 	bool multi;		/* the program was loaded for uprobe_multi links */
+	bool stubs;		/* the kernel has no cookies: the program finds them in this map */
+	int cookies_fd;		/* borrowed */
 	struct log *log;
 	/* Something in the file that cannot be probed: one sentence, hostile bytes in it. */
 	void (*note)(void *ctx, const char *path, const char *sentence);

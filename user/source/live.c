@@ -21,13 +21,13 @@
 #include "user/source/features.h"
 #include "user/source/live_private.h"
 #include "user/source/pairs.h"
+#include "user/source/programs.h"
 #include "user/wire/decode.h"
 
 #define TICK_NS 100000000ull
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
 #define ASKS 8				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
-#define IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
 #define WAKEUP_SZ (256 << 10)
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -36,7 +36,8 @@ void live_emit(struct live *live, const struct ev_header *h)
 {
 	if (!live->order)
 		live_deliver(live, h);
-	else if (order__push(live->order, h) && !live->stop)
+	else if (order__push(live->order, h, live->stamp_ns ? live->stamp_ns : h->time_ns) &&
+		 !live->stop)
 		live->stop = -ENOMEM;
 }
 
@@ -166,7 +167,7 @@ int live__add(struct live *live, pid_t pid)
 	p->runtime_told = true;
 	/* A call that was inside the kernel when we came has not told its entry. */
 	p->attaching = true;
-	live_doubt(p, clock_monotonic_ns() + IN_FLIGHT_NS);
+	live_doubt(p, clock_monotonic_ns() + LIVE_IN_FLIGHT_NS);
 	if (!live->opts.regions_only)
 		live_send_memory(live, p);
 	return 0;
@@ -266,10 +267,9 @@ static int load_bpf(struct live *live, const struct features *features)
 		if (config->wakeup_sz > live->opts.ring_sz / 4)
 			config->wakeup_sz = (uint32_t)live->opts.ring_sz / 4;
 	}
-	if (features__has(features, FEATURE_UPROBE_MULTI))
-		bpf_program__set_expected_attach_type(bpf->progs.handle_call,
-						      FEATURES_UPROBE_MULTI_ATTACH_TYPE);
-	r = live_order_prepare(live, config);
+	r = programs__choose(bpf, features);
+	if (!r)
+		r = live_order_prepare(live, config);
 	if (!r)
 		r = unfreed_bpf__load(bpf);
 	if (r)
@@ -319,6 +319,8 @@ static int set_up(struct live *live)
 			     &(struct file_probes_opts){
 				     .program = live->bpf->progs.handle_call,
 				     .multi = features__has(&features, FEATURE_UPROBE_MULTI),
+				     .stubs = !features__has(&features, FEATURE_BPF_COOKIE),
+				     .cookies_fd = bpf_map__fd(live->bpf->maps.cookies),
 				     .log = live->opts.log,
 				     .note = note_file,
 				     .note_ctx = live,
@@ -405,6 +407,8 @@ void live__each_program(const struct live *live,
 		struct bpf_prog_info info = {};
 		uint32_t sz = sizeof(info);
 
+		if (!bpf_program__autoload(program))
+			continue;
 		bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &sz);
 		fn(ctx, bpf_program__name(program), bpf_program__insn_cnt(program),
 		   info.verified_insns);

@@ -13,6 +13,10 @@
  * has ended. One that keeps losing is healed meanwhile, each time after a gap twice as long; none
  * more often than once a second; and all readings together get a tenth of the time.
  *
+ * Losses are told at ticks, so a process may have forked, exec'ed or ended since: who copied what was
+ * wrong, or lent its space to who lost something there, is healed as well. What was lost may be a
+ * release told at its entry that has yet to happen: a reading so soon after a loss is not the last one.
+ *
  * Where the kernel side's table of lost records was full, anybody may have been touched, and
  * everybody is healed. Independent of losses every process is asked now and then whether it still
  * lives, so that nothing can make the source's tables grow with processes that are gone.
@@ -34,13 +38,61 @@
 
 /* --- telling ---------------------------------------------------------------------------------- */
 
-static void mark_lossy(struct watched *p, uint64_t now)
+static void mark_one(struct watched *p, uint64_t now)
 {
 	p->lost_ns = p->last_lost_ns = now;
 	if (!p->first_lost_ns)
 		p->first_lost_ns = now;
 	if (!p->heal_gap_ns)
 		p->heal_gap_ns = HEAL_GAP_NS;
+}
+
+/*
+ * With the process, whose children copied what it seemed to have: all of them since losses were last
+ * told. And if it works in its parent's space, with that one. A cycle ends at who is marked already.
+ */
+static void mark_lossy(struct live *live, struct watched *p, uint64_t now)
+{
+	struct process_slot *slot;
+	struct watched *other;
+	size_t cursor = 0;
+
+	mark_one(p, now);
+	other = p->shares_vm ? live_find(live, p->forked_from) : NULL;
+	if (other && other->lost_ns != now)
+		mark_lossy(live, other, now);
+	while ((slot = table__next(&live->processes, &cursor))) {
+		other = slot->process;
+		if (other->forked_from == p->tgid && !other->shares_vm && other->lost_ns != now &&
+		    other->forked_ns + LIVE_FORK_NEAR_NS >= live->losses_told_ns)
+			mark_lossy(live, other, now);
+	}
+}
+
+void live_inherit_losses(struct live *live, const struct watched *parent, struct watched *child)
+{
+	if (parent->lost_ns)
+		mark_one(child, parent->lost_ns);
+}
+
+static bool has_untold_losses(const struct live *live)
+{
+	return live->bpf->bss->losses[EV_LOSS_RING_FULL] + live->own_losses[EV_LOSS_RING_FULL] !=
+	       live->losses[EV_LOSS_RING_FULL];
+}
+
+void live_leave_shared_space(struct live *live, struct watched *child)
+{
+	struct watched *parent = child->shares_vm ? live_find(live, child->forked_from) : NULL;
+
+	child->shares_vm = false;
+	if (parent && has_untold_losses(live))
+		mark_lossy(live, parent, clock_monotonic_ns());
+}
+
+bool live_is_lossy(const struct live *live, const struct watched *p)
+{
+	return p->lost_ns || has_untold_losses(live);
 }
 
 static int tell_lost(struct live *live, const struct lost_key *key, uint64_t n, uint64_t now)
@@ -61,7 +113,7 @@ static int tell_lost(struct live *live, const struct lost_key *key, uint64_t n, 
 	p->has_events = true;
 	p->exec_lost |= key->type == EV_EXEC;
 	if (key->type != EV_HANDLE_OPEN && key->type != EV_HANDLE_CLOSE)
-		mark_lossy(p, now);
+		mark_lossy(live, p, now);
 	return 0;
 }
 
@@ -113,8 +165,10 @@ int live_tell_losses(struct live *live, uint64_t now)
 		ev.count[i] = live->bpf->bss->losses[i] + live->own_losses[i];
 		changed |= ev.count[i] != live->losses[i];
 	}
-	if (!changed)
+	if (!changed) {
+		live->losses_told_ns = now;
 		return 0;
+	}
 	unnamed = live->bpf->bss->lost_unnamed;
 	if (ev.count[EV_LOSS_RING_FULL] != live->losses[EV_LOSS_RING_FULL])
 		r = tell_named(live, now);
@@ -124,9 +178,10 @@ int live_tell_losses(struct live *live, uint64_t now)
 		ev.h.flags |= EV_F_NAMED;
 	live_emit(live, &ev.h);
 	while (anybody && (slot = table__next(&live->processes, &cursor)))
-		mark_lossy(slot->process, now);
+		mark_one(slot->process, now);
 	memcpy(live->losses, ev.count, sizeof(live->losses));
 	live->lost_unnamed = unnamed;
+	live->losses_told_ns = now;
 	return r;
 }
 
@@ -235,10 +290,13 @@ int live_heal(struct live *live, struct watched *p)
 {
 	uint64_t begun = clock_monotonic_ns(), ended;
 	bool storm_over = begun - p->lost_ns >= STORM_OVER_NS;
+	bool in_flight = begun - p->lost_ns < LIVE_IN_FLIGHT_NS;
 	int r = heal(live, p, begun);
 
 	ended = clock_monotonic_ns();
 	p->healed_ns = ended;
+	if (in_flight)		/* what it told at its entry, and was lost, may be done only now */
+		live_doubt(p, ended + LIVE_IN_FLIGHT_NS);
 	if (storm_over)
 		p->heal_gap_ns = HEAL_GAP_NS;
 	else if (p->heal_gap_ns < HEAL_GAP_MAX_NS)

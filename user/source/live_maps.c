@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <time.h>
 
 #define SETTLE_READINGS 3
 #define DRAIN_PASSES 40		/* of 50 ms: a process that fills the ring faster is told */
@@ -25,6 +26,7 @@ int live__drain(struct live *live)
 			live->drained_ns = begun;
 		if (live->stop || r != -EAGAIN)
 			break;
+		order__flush(live, begun - ORDER_WINDOW_NS);
 	}
 	order__flush(live, UINT64_MAX);
 	if (live->stop)
@@ -49,6 +51,20 @@ bool live__grows_down(struct live *live, pid_t pid, uint64_t addr)
 	return procfs__grows_down(live->procfs, pid, addr);
 }
 
+/* Calls that were inside the kernel when their records were lost are to be done before a reading. */
+static void await_calls_in_flight(struct live *live)
+{
+	const struct timespec pause = { .tv_nsec = LIVE_IN_FLIGHT_NS };
+	const struct process_slot *slot;
+	size_t cursor = 0;
+
+	while ((slot = table__next(&live->processes, &cursor)))
+		if (live_is_lossy(live, slot->process)) {
+			nanosleep(&pause, NULL);
+			return;
+		}
+}
+
 int live__settle(struct live *live)
 {
 	const struct process_slot *slot;
@@ -59,7 +75,10 @@ int live__settle(struct live *live)
 		size_t cursor = 0;
 
 		again = false;
-		r = live__drain(live);
+		r = live_tell_losses(live, clock_monotonic_ns());
+		await_calls_in_flight(live);
+		if (!r)
+			r = live__drain(live);
 		if (!r)
 			r = live_heal_all(live);
 		while (!r && (slot = table__next(&live->processes, &cursor))) {
@@ -77,7 +96,7 @@ bool live__is_doubtful(const struct live *live, pid_t pid)
 {
 	const struct watched *p = live_find((struct live *)live, (uint32_t)pid);
 
-	return p && p->heal_due_ns;
+	return p && (p->heal_due_ns || live_is_lossy(live, p));
 }
 
 /* What shmem names itself is told by its name where map_files cannot be had: it goes with the first

@@ -2,8 +2,14 @@
 /*
  * Sorts records by their time, where that is the time at which the kernel made the change
  * (bpf/order.bpf.h): a heap of copies, from which leaves what is old enough that nothing older can
- * still come. A thread that is held up longer between its change and its record comes late, and is
- * counted.
+ * still come. A thread that is held up longer between its change and its record comes late: its
+ * process's map is read again then.
+ *
+ * What the source makes itself has the time at which it was made, but for two things. All records of
+ * one reading of a map file have the time at which the reading began: so each change is before all of
+ * it, and contained in it; or after, and applied on top, once more if it was contained. And what
+ * explains a stack has the time of its definition, which is not older than the last reading: the files
+ * of its frames are those of the map.
  */
 #include "user/source/live_private.h"
 
@@ -40,7 +46,12 @@ static void swap(struct slot *a, struct slot *b)
 	*b = t;
 }
 
-int order__push(struct order *order, const struct ev_header *h)
+bool order__is_late(const struct order *order, const struct ev_header *h)
+{
+	return order && h->time_ns < order->flushed_ns;
+}
+
+int order__push(struct order *order, const struct ev_header *h, uint64_t time_ns)
 {
 	size_t capacity = order->capacity ? 2 * order->capacity : 1024, i = order->n;
 	struct ev_header *copy = malloc(h->size);
@@ -58,10 +69,11 @@ int order__push(struct order *order, const struct ev_header *h)
 		order->capacity = capacity;
 	}
 	memcpy(copy, h, h->size);
-	order->n_late += h->time_ns < order->flushed_ns;
-	order->n_swapped += h->time_ns < order->last_ns;
-	order->last_ns = h->time_ns;
-	order->slots[order->n++] = (struct slot){ .time_ns = h->time_ns, .n = order->n_pushed++,
+	copy->time_ns = time_ns;
+	order->n_late += order__is_late(order, copy);
+	order->n_swapped += time_ns < order->last_ns;
+	order->last_ns = time_ns;
+	order->slots[order->n++] = (struct slot){ .time_ns = time_ns, .n = order->n_pushed++,
 						  .record = copy };
 	for (; i && is_before(&order->slots[i], &order->slots[(i - 1) / 2]); i = (i - 1) / 2)
 		swap(&order->slots[i], &order->slots[(i - 1) / 2]);

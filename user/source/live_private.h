@@ -19,6 +19,8 @@
 #include "user/unwind/unwind.h"
 
 #define LIVE_MAX_GONE 64
+#define LIVE_IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
+#define LIVE_FORK_NEAR_NS 50000000ull	/* a copy, and the wait for the lock, take no longer */
 #define LIVE_ANNOUNCED_SZ 24	/* struct announced_file */
 
 /* What tells a frame of a runtime's code from all others of its process. */
@@ -46,9 +48,12 @@ struct watched {
 	uint64_t heal_due_ns;		/* in doubt, though nothing was lost: read again then; 0: not */
 	bool attaching;			/* ... but read for the first time only just now */
 	struct recent *recent;		/* its last releases; NULL: none */
-	uint64_t read_end_ns;		/* of the last reading that made records */
+	uint64_t read_begin_ns, read_end_ns;	/* of the last reading that made records */
 	uint64_t region_ns;		/* of its last record about regions */
+	uint32_t forked_from;		/* tgid; 0: not seen */
+	bool shares_vm;			/* ... and has no space of its own, until it calls exec */
 	/* live_loss.c; all in CLOCK_MONOTONIC, 0: never. */
+	uint64_t forked_ns;
 	uint64_t lost_ns, first_lost_ns;	/* records were lost and it is not healed: last, first told */
 	uint64_t last_lost_ns;	/* when that was told last, healed since or not */
 	uint64_t healed_ns, heal_gap_ns;
@@ -101,6 +106,7 @@ struct live {
 	uint64_t drained_ns;		/* what was put into the ring before this has been read */
 	uint64_t heal_again_ns;		/* no map file is read for healing before this */
 	uint64_t lost_unnamed;		/* as last told */
+	uint64_t losses_told_ns;	/* what was lost before this is told */
 	size_t look_cursor, life_cursor;	/* of the rounds over all processes */
 	uint32_t gone[LIVE_MAX_GONE];	/* tgids to be forgotten */
 	uint32_t n_gone;
@@ -108,6 +114,7 @@ struct live {
 	size_t perf_bytes;		/* of all perf maps */
 	uint64_t perf_window_ns, perf_spent_ns;	/* reading them, since then */
 	struct order *order;		/* NULL: records leave as they come */
+	uint64_t stamp_ns;		/* live_order.c: what is emitted now is of that time; 0: of its own */
 	int stop;			/* what emit() returned, once it was not 0 */
 	uint64_t buffer[EV_MAX_RECORD_SZ / 8];	/* for records made here */
 };
@@ -152,6 +159,12 @@ int live_tick(struct live *live, uint64_t now);	/* 0, or what ends the loop */
 
 /* live_loss.c */
 int live_tell_losses(struct live *live, uint64_t now);		/* 0 or -ENOMEM */
+/* A child is as wrong about its copy as its parent is about the original. */
+void live_inherit_losses(struct live *live, const struct watched *parent, struct watched *child);
+/* A child that shared its parent's space goes its own way, or dies: what it lost there is the parent's. */
+void live_leave_shared_space(struct live *live, struct watched *child);
+/* Records of the process were lost and its map was not read since, or of anybody and not told yet. */
+bool live_is_lossy(const struct live *live, const struct watched *p);
 bool live_heal_is_due(const struct live *live, const struct watched *p, uint64_t now);
 int live_heal(struct live *live, struct watched *p);		/* 0 or -errno */
 /* Reads the ring empty and heals whoever needs it, once, for a last report. 0, what ends the loop, or
@@ -202,9 +215,13 @@ void live_forget_recent(struct watched *p);
 /* live_order.c */
 /* Prepares the program and its configuration, before the load. 0, or -ENOTSUP. */
 int live_order_prepare(struct live *live, struct bpf_config *config);
-int order__push(struct order *order, const struct ev_header *h);	/* a copy; 0 or -ENOMEM */
+/* Takes a copy, dated `time_ns`. 0 or -ENOMEM. */
+int order__push(struct order *order, const struct ev_header *h, uint64_t time_ns);
+/* Something newer has left already. False without an order. */
+bool order__is_late(const struct order *order, const struct ev_header *h);
 /* Hands on, in order, what is older. */
 void order__flush(struct live *live, uint64_t before_ns);
+#define ORDER_WINDOW_NS 30000000ull	/* few threads are held up longer on their way out of a call */
 /* Says how much it had to sort. Returns NULL. */
 struct order *order__free(struct order *order, struct log *log);
 

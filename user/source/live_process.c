@@ -199,15 +199,22 @@ int live_read_maps(struct live *live, struct watched *p)
 	return read_maps(live, p, NULL);
 }
 
+/* All of it is of the time at which it begins: live_order.c. */
 int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 {
 	struct ev_seed ev = { .reason = p->attaching ? EV_SEED_ATTACH : reason };
 	int r;
 
 	live_header(&ev.h, EV_SEED_BEGIN, sizeof(ev), p->tgid);
+	p->read_begin_ns = live->stamp_ns = ev.h.time_ns;
 	r = read_maps(live, p, &ev);
 	p->seeded = true;
 	p->heal_due_ns = 0;
+	if (!r) {
+		live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
+		live_emit(live, &ev.h);
+	}
+	live->stamp_ns = 0;
 	if (r) {	/* half a reading says nothing about what it did not name: no SEED_END */
 		if (r == -ESRCH)
 			return LIVE_GONE;
@@ -218,9 +225,7 @@ int live_seed(struct live *live, struct watched *p, enum ev_seed_reason reason)
 	if (reason == EV_SEED_HEAL && !p->attaching)
 		live->trust.healed++;
 	p->attaching = false;
-	p->read_end_ns = clock_monotonic_ns();
-	live_header(&ev.h, EV_SEED_END, sizeof(ev), p->tgid);
-	live_emit(live, &ev.h);
+	p->read_end_ns = ev.h.time_ns;
 	live_repeat_recent(live, p);
 	return 0;
 }

@@ -16,7 +16,6 @@
 #include "user/wire/decode.h"
 
 #define BATCH_NS 50000000ull
-#define ORDER_WINDOW_NS 30000000ull	/* no thread is held up longer on its way out of a call */
 #define YIELD (-EAGAIN)			/* from the ring's callback: enough for now */
 
 /* The service takes stacks for a process that has lived this long and taken this much: short-lived
@@ -93,7 +92,6 @@ static void forget_code(struct live *live, struct watched *p, uint64_t start, ui
 }
 
 #define DOUBT_GAP_NS 1000000000ull	/* between two readings of one process */
-#define FORK_NEAR_NS 50000000ull	/* a copy, and the wait for the lock, take no longer */
 
 void live_doubt(struct watched *p, uint64_t due_ns)
 {
@@ -106,15 +104,22 @@ void live_doubt(struct watched *p, uint64_t due_ns)
 }
 
 /*
- * What the calls of other threads were between the copy and the record of the fork, or in flight
- * then, is told on the wrong side of it: such a child is read.
+ * A child is read where its copy is not the one that the model makes: the kernel left something out,
+ * the parent is in doubt itself, or its map was read since and shows what came after the copy. And
+ * what the calls of other threads were between the copy and the record of the fork, or in flight
+ * then, is told on the wrong side of it, but in the kernel's own order.
  */
-static bool is_doubtful(const struct watched *parent, const struct ev_fork *ev, bool ordered)
+static bool is_doubtful(const struct watched *parent, const struct ev_fork *ev,
+			const struct order *order)
 {
 	if (ev->h.flags & EV_F_NO_COPY)
 		return true;
-	return parent && ev->h.flags & EV_F_THREADS && !ordered &&
-	       parent->region_ns + FORK_NEAR_NS > ev->h.time_ns;
+	if (!parent)
+		return false;
+	return parent->heal_due_ns || ev->h.time_ns <= parent->read_end_ns ||
+	       order__is_late(order, &ev->h) ||
+	       (ev->h.flags & EV_F_THREADS && !order &&
+		parent->region_ns + LIVE_FORK_NEAR_NS > ev->h.time_ns);
 }
 
 static int on_fork(struct live *live, const struct ev_fork *ev)
@@ -132,9 +137,15 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 		child->seeded = parent->seeded;	/* the model copies what the parent has */
 		child->stacks = parent->stacks;
 	}
-	if (!ev->shares_vm && (is_doubtful(parent, ev, live->order) ||
-			       (parent && parent->heal_due_ns)))
+	child->forked_from = ev->h.tgid;
+	child->forked_ns = ev->h.time_ns;
+	child->shares_vm = ev->shares_vm;
+	if (ev->shares_vm)
+		return 0;
+	if (is_doubtful(parent, ev, live->order))
 		live_doubt(child, ev->h.time_ns);
+	if (parent)
+		live_inherit_losses(live, parent, child);
 	return 0;
 }
 
@@ -190,6 +201,14 @@ static bool depends_on_before(const struct ev_header *h)
 
 #define MREMAP_NS 20000000ull	/* from its begin, which may lie before the reading, to its end */
 
+static bool is_older_than_reading(const struct live *live, const struct watched *p,
+				  const struct ev_header *h)
+{
+	if (live->order)	/* what is older than its begin is sorted before it */
+		return h->time_ns >= p->read_begin_ns && h->time_ns <= p->read_end_ns;
+	return h->time_ns <= p->read_end_ns + (h->type == EV_MREMAP_END ? MREMAP_NS : 0);
+}
+
 static bool moves_memory(uint16_t type)
 {
 	return type >= EV_MMAP && type <= EV_SHMDT;
@@ -201,8 +220,8 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	if (moves_memory(h->type))
 		p->region_ns = h->time_ns;
 	live_note_recent(p, h);
-	if (h->time_ns <= p->read_end_ns + (h->type == EV_MREMAP_END ? MREMAP_NS : 0) &&
-	    depends_on_before(h))
+	if ((depends_on_before(h) && is_older_than_reading(live, p, h)) ||
+	    (moves_memory(h->type) && order__is_late(live->order, h)))
 		live_doubt(p, h->time_ns);
 	switch (h->type) {
 	case EV_MISS:
@@ -212,9 +231,11 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_FORK:
 		return on_fork(live, (struct ev_fork *)h);
 	case EV_EXEC:
+		live_leave_shared_space(live, p);
 		live_emit(live, h);
 		return live_on_exec(live, p, (struct ev_exec *)h);
 	case EV_EXIT:
+		live_leave_shared_space(live, p);
 		live_emit(live, h);
 		live_forget(live, h->tgid);
 		return 0;

@@ -29,7 +29,7 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 	} else if (live_heal_is_due(live, p, now)) {
 		(*n_looks)++;
 		r = live_heal(live, p);
-	} else if (p->heal_due_ns && now >= p->heal_due_ns) {
+	} else if (p->heal_due_ns && now >= p->heal_due_ns && !p->lost_ns) {
 		(*n_looks)++;
 		r = live_seed(live, p, EV_SEED_HEAL);
 	}

@@ -141,6 +141,16 @@ const struct unwind_target_ops live_unwind_ops = {
 
 /* --- files on stacks ------------------------------------------------------------------------- */
 
+/* A container may have debug files of its own. */
+static int add_root(struct live *live, uint32_t tgid, const struct unwind_map *map)
+{
+	cleanup_fd int root_fd = -1;
+
+	if (procfs__open_other_root(live->procfs, (pid_t)tgid, &root_fd))
+		return 0;
+	return symbolizer__add_root(live->opts.symbolizer, map->dev, map->ino, root_fd);
+}
+
 /* Writes EV_FILE and hands the file to the symbolizer, once an hour per file: the model forgets what
  * nobody maps and what it has not heard of for two. */
 static int announce_file(struct live *live, uint32_t tgid, const struct unwind_map *map)
@@ -171,6 +181,8 @@ static int announce_file(struct live *live, uint32_t tgid, const struct unwind_m
 	id_sz = elf_build_id(fd, build_id);
 	sz = ev_write_file(live->buffer, sizeof(live->buffer), build_id, id_sz, path);
 	r = symbolizer__add(live->opts.symbolizer, map->dev, map->ino, fd, path);
+	if (!r)
+		r = add_root(live, tgid, map);
 	if (r < 0)
 		return r;
 	if (!sz)
@@ -207,6 +219,15 @@ static int name_frames(struct live *live, const struct ev_stack *definition)
 	return p ? live_name_frames(live, p, definition) : 0;
 }
 
+/* live_order.c: not before the map in which its frames are looked up. */
+static uint64_t stamp_of(const struct live *live, const struct ev_stack *definition)
+{
+	const struct watched *p = live_find((struct live *)live, definition->h.tgid);
+
+	return p && p->read_begin_ns > definition->h.time_ns ? p->read_begin_ns :
+							       definition->h.time_ns;
+}
+
 int live_on_definition(struct live *live, const struct ev_stack *raw)
 {
 	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
@@ -217,9 +238,13 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 
 	memcpy(definition, raw, sz);	/* without the room that the kernel side did not need */
 	definition->h.size = (uint32_t)sz;
+	live->stamp_ns = stamp_of(live, definition);
 	r = announce_frames(live, definition);
 	if (!r)
 		r = name_frames(live, definition);
+	if (!r)
+		live_emit(live, &definition->h);
+	live->stamp_ns = 0;
 	if (r)
 		return r;
 	live_bound(live, &live->known_stacks, MAX_KNOWN_STACKS);
@@ -227,7 +252,6 @@ int live_on_definition(struct live *live, const struct ev_stack *raw)
 	if (!known)
 		return -ENOMEM;
 	known->complete = definition->end == EV_STACK_COMPLETE;
-	live_emit(live, &definition->h);
 	return 0;
 }
 

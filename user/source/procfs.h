@@ -161,6 +161,11 @@ bool procfs__grows_down(struct procfs *procfs, pid_t pid, uint64_t addr);
 int procfs__open_mapped(struct procfs *procfs, pid_t pid, const struct procfs_map *map,
 			int *out_fd);
 
+/* The root of a process whose files are not found under the same paths as ours: it has another mount
+ * namespace, or was chroot()ed. An O_PATH descriptor, the caller's to close; 1: it sees what we see; or
+ * -errno. */
+int procfs__open_other_root(struct procfs *procfs, pid_t pid, int *out_fd);
+
 /* The super block magic of the file behind a mapping, without opening it. 0, -ENOENT (no file, or
  * the mapping changed), -EPERM (needs what map_files needs), or -errno. */
 int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *map,

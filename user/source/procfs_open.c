@@ -159,6 +159,28 @@ int procfs__open_mapped(struct procfs *procfs, pid_t pid, const struct procfs_ma
 	return by_path == -ENOENT && (r == -EPERM || r == -EACCES) ? r : by_path;
 }
 
+static bool is_same_place(const char *ours, int dir_fd, const char *theirs)
+{
+	struct stat a, b;
+
+	return !stat(ours, &a) && !fstatat(dir_fd, theirs, &b, 0) && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+int procfs__open_other_root(struct procfs *procfs, pid_t pid, int *out_fd)
+{
+	cleanup_fd int dir_fd = -1;
+	int r = procfs__open_dir(procfs, pid, &dir_fd);
+
+	*out_fd = -1;
+	if (r)
+		return r;
+	if (is_same_place("/proc/self/ns/mnt", dir_fd, "ns/mnt") &&
+	    is_same_place("/", dir_fd, "root"))
+		return 1;
+	return procfs__open_at(dir_fd, "root", O_PATH | O_DIRECTORY, out_fd);
+}
+
 int procfs__fs_magic(struct procfs *procfs, pid_t pid, const struct procfs_map *map, uint32_t *out)
 {
 	cleanup_fd int dir_fd = -1, link = -1;

@@ -10,7 +10,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -23,21 +25,41 @@
 #define MAX_LINK_SZ 256			/* bytes of .gnu_debuglink: a file name and a checksum */
 #define MAX_CHECKED_SZ (2ull << 30)	/* bytes of a file whose checksum is taken */
 
-int open_regular(const char *path)
+static int reopen(int path_fd)
 {
-	cleanup_fd int fd = -1;
 	char via[sizeof("/proc/self/fd/") + 11];
 	struct stat st;
 	int r;
 
-	fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (path_fd < 0 || fstat(path_fd, &st) < 0)
 		return negative_errno();
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	snprintf(via, sizeof(via), "/proc/self/fd/%d", fd);
+	snprintf(via, sizeof(via), "/proc/self/fd/%d", path_fd);
 	r = open(via, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	return r < 0 ? negative_errno() : r;
+}
+
+int open_regular(const char *path)
+{
+	cleanup_fd int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return reopen(fd);
+}
+
+/* With root_fd not negative: as seen by whoever has that root; links do not lead out of it. */
+static int open_below(int root_fd, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	cleanup_fd int fd = -1;
+
+	if (root_fd < 0)
+		return open_regular(path);
+	fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	return reopen(fd);
 }
 
 static bool same_build_id(int fd, const uint8_t *id, size_t id_sz)
@@ -67,7 +89,7 @@ static bool same_checksum(int fd, uint32_t want)
 	return n == 0 && sum == want;
 }
 
-static int find_by_build_id(const uint8_t *id, size_t id_sz, int *out)
+static int find_by_build_id(int root_fd, const uint8_t *id, size_t id_sz, int *out)
 {
 	char path[sizeof(DEBUG_ROOT "/.build-id/xx/.debug") + 2 * ELF_BUILD_ID_MAX];
 	cleanup_fd int fd = -1;
@@ -79,7 +101,7 @@ static int find_by_build_id(const uint8_t *id, size_t id_sz, int *out)
 	for (size_t i = 1; i < id_sz; i++)
 		n += snprintf(path + n, sizeof(path) - n, "%02x", id[i]);
 	snprintf(path + n, sizeof(path) - n, ".debug");
-	fd = open_regular(path);
+	fd = open_below(root_fd, path);
 	if (fd < 0 || !same_build_id(fd, id, id_sz))
 		return 1;
 	*out = steal_fd(&fd);
@@ -112,6 +134,7 @@ static int read_link(const struct elf_file *file, char name[MAX_LINK_SZ], uint32
 }
 
 struct candidate {
+	int root_fd;
 	const uint8_t *id;
 	size_t id_sz;
 	uint32_t sum;
@@ -131,7 +154,7 @@ static int try_link(const struct candidate *want, const char *root, const char *
 	text__add(&path, sub);
 	text__add(&path, name);
 	if (!text__error(&path))
-		fd = open_regular(path.s);
+		fd = open_below(want->root_fd, path.s);
 	text__fini(&path);
 	if (fd < 0 || fstat(fd, &st) < 0 ||
 	    (st.st_dev == want->self->st_dev && st.st_ino == want->self->st_ino))
@@ -142,10 +165,10 @@ static int try_link(const struct candidate *want, const char *root, const char *
 	return 0;
 }
 
-static int find_by_link(const struct elf_file *file, const char *path, const uint8_t *id,
-			size_t id_sz, int *out)
+static int find_by_link(const struct elf_file *file, int root_fd, const char *path,
+			const uint8_t *id, size_t id_sz, int *out)
 {
-	struct candidate want = { .id = id, .id_sz = id_sz };
+	struct candidate want = { .root_fd = root_fd, .id = id, .id_sz = id_sz };
 	char name[MAX_LINK_SZ];
 	struct stat self;
 	size_t folder_sz;
@@ -180,17 +203,23 @@ static int ask_servers(struct debug_servers *servers, const uint8_t *id, size_t 
 	return 0;
 }
 
+int debugfile__find_below(const struct elf_file *file, int root_fd, const char *path, int *fd)
+{
+	uint8_t id[ELF_BUILD_ID_MAX];
+	size_t id_sz = elf_file__build_id(file, id);
+
+	if (!find_by_build_id(root_fd, id, id_sz, fd))
+		return 0;
+	return find_by_link(file, root_fd, path, id, id_sz, fd);
+}
+
 int debugfile__find(const struct elf_file *file, const char *path, struct debug_servers *servers,
 		    int *fd)
 {
 	uint8_t id[ELF_BUILD_ID_MAX];
-	size_t id_sz = elf_file__build_id(file, id);
-	int r;
+	int r = debugfile__find_below(file, -1, path, fd);
 
-	if (!find_by_build_id(id, id_sz, fd))
-		return 0;
-	r = find_by_link(file, path, id, id_sz, fd);
 	if (r > 0 || r == -EBADMSG)
-		r = ask_servers(servers, id, id_sz, fd);
+		r = ask_servers(servers, id, elf_file__build_id(file, id), fd);
 	return r;
 }

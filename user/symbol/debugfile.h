@@ -25,6 +25,10 @@ int open_regular(const char *path);
 int debugfile__find(const struct elf_file *file, const char *path, struct debug_servers *servers,
 		    int *fd);
 
+/* Without the servers, and with the paths as whoever has the root root_fd sees them (negative: ours).
+ * 0, 1 or -errno. */
+int debugfile__find_below(const struct elf_file *file, int root_fd, const char *path, int *fd);
+
 /* Unpacks .gnu_debugdata into memory. 0 with *fd, the caller's to close, and the bytes it holds; 1:
  * there is none, or it cannot be unpacked here; -EBADMSG, -ENOMEM, -errno. */
 int debugdata__unpack(const struct elf_file *file, int *fd, size_t *sz);

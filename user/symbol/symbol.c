@@ -175,6 +175,14 @@ int symbolizer__add(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, i
 	return r ? r : result;
 }
 
+int symbolizer__add_root(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, int root_fd)
+{
+	struct file_key key = { .dev = dev, .ino = ino };
+	struct symbol_file *file = find(symbolizer, &key);
+
+	return file && file->fd >= 0 ? symbol_file__find_debug(file, root_fd) : 0;
+}
+
 bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino)
 {
 	struct file_key key = { .dev = dev, .ino = ino };

@@ -36,6 +36,9 @@ struct symbolizer *symbolizer__free(struct symbolizer *symbolizer);
  */
 int symbolizer__add(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, int fd,
 		    const char *path);
+/* Looks for the debug file of a registered file where a process with another root than ours has it, and
+ * keeps it: it may be gone with the process. root_fd stays the caller's. 0 or -ENOMEM. */
+int symbolizer__add_root(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino, int root_fd);
 /* True when it was registered and is no usable ELF file. */
 bool symbolizer__is_useless(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);
 bool symbolizer__has(const struct symbolizer *symbolizer, uint32_t dev, uint64_t ino);

@@ -67,6 +67,7 @@ struct symbol_file *symbol_file__free(struct symbol_file *file)
 {
 	if (!file)
 		return NULL;
+	file->keeps_debug_fd = false;
 	symbol_file__drop(file);
 	if (file->fd >= 0)
 		close(file->fd);
@@ -97,9 +98,10 @@ void symbol_file__drop(struct symbol_file *file)
 	free(file->segments);
 	file->segments = NULL;
 	file->n_segments = 0;
-	if (file->debug_fd >= 0)
+	if (file->debug_fd >= 0 && !file->keeps_debug_fd) {
 		close(file->debug_fd);
-	file->debug_fd = -1;
+		file->debug_fd = -1;
+	}
 	file->memfd_bytes = 0;
 	file->is_loaded = file->awaits_server = false;
 }
@@ -141,6 +143,28 @@ static int add_debug_table(struct symbol_file *file, const struct symbol_env *en
 	return add_table(file, elf, SHT_SYMTAB, env);
 }
 
+static bool is_whole(const struct elf_file *elf)
+{
+	GElf_Shdr section;
+
+	return !elf_file__find_section(elf, SHT_SYMTAB, NULL, &section) &&
+	       !elf_file__find_section(elf, SHT_PROGBITS, ".debug_line", &section);
+}
+
+int symbol_file__find_debug(struct symbol_file *file, int root_fd)
+{
+	cleanup_elf_file struct elf_file *elf = NULL;
+	int r;
+
+	if (file->debug_fd >= 0)
+		return 0;
+	r = elf_file__open(&elf, file->fd);
+	if (!r && !is_whole(elf))
+		r = debugfile__find_below(elf, root_fd, file->path, &file->debug_fd);
+	file->keeps_debug_fd = file->debug_fd >= 0;
+	return r == -ENOMEM ? r : 0;
+}
+
 /* Debug file or .gnu_debugdata, as needed. 0 or -ENOMEM. */
 static int load_debug(struct symbol_file *file, const struct elf_file *elf,
 		      const struct symbol_env *env)
@@ -150,7 +174,8 @@ static int load_debug(struct symbol_file *file, const struct elf_file *elf,
 
 	if (file->has_symtab && !elf_file__find_section(elf, SHT_PROGBITS, ".debug_line", &section))
 		return 0;
-	r = debugfile__find(elf, file->path, env->servers, &file->debug_fd);
+	r = file->keeps_debug_fd ?
+		    0 : debugfile__find(elf, file->path, env->servers, &file->debug_fd);
 	if (r == -ENOMEM)
 		return r;
 	file->awaits_server = r == 2;

@@ -41,6 +41,7 @@ struct symbol_file {
 	char *path;			/* NULL: unknown */
 	uint8_t build_id[ELF_BUILD_ID_MAX];
 	size_t build_id_sz;
+	bool keeps_debug_fd;		/* debug_fd is not learnt: it may not be found again */
 	bool is_noted;			/* that it has no names was said */
 
 	/* Learnt: */
@@ -72,6 +73,9 @@ int symbol_file__new(struct symbol_file **out, const struct file_key *key, int f
 /* One that only remembers that there is nothing; NULL: no memory. */
 struct symbol_file *symbol_file__new_unusable(const struct file_key *key);
 struct symbol_file *symbol_file__free(struct symbol_file *file);
+
+/* Looks for the debug file below the root of a process that maps the file, and keeps it. 0 or -ENOMEM. */
+int symbol_file__find_debug(struct symbol_file *file, int root_fd);
 
 /* The answer for an offset, looked up if it is not known yet; *out is the file's until anything
  * else is asked or dropped. 0 or -ENOMEM. */
