@@ -115,8 +115,11 @@ $(B)/bpf/unfreed.skel.h: $(B)/bpf/unfreed.bpf.o
 $(UNIT_BIN): $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(B)/libcore.a \
-		-lcmocka $(call pkg,--libs,$(UNIT_PKGS) $(CORE_PKGS)) -liberty -lm
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(DEPFLAGS) $(LDFLAGS_ALL) -o $@ $< $(filter %.o,$^) \
+		$(B)/libcore.a -lcmocka $(call pkg,--libs,$(UNIT_PKGS) $(CORE_PKGS)) -liberty -lm
+
+# What is no part of the library.
+$(B)/tests/unit/test_memory_file: $(B)/user/memory_file.o
 
 # Tests of the BPF side, which tests/bpf/*.sh call.
 BPFTEST_BIN := $(B)/tests/bpf/load

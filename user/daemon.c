@@ -18,12 +18,14 @@
 #include "user/alert.h"
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/memory_file.h"
 #include "user/pipeline.h"
 #include "user/sink/prom.h"
 
 #define STOP 1
 #define TICK_NS 500000000ull
 #define MEMORY_NS 2000000000ull
+#define KEEP_NS 3600000000000ull	/* between writings of what was learnt */
 #define MMAP_THRESHOLD (256 << 10)
 
 struct daemon {
@@ -32,6 +34,7 @@ struct daemon {
 	struct pipeline pipeline;
 	struct prom *prom;
 	struct alert alert;
+	struct past *past;	/* NULL: there is no file to keep it in */
 };
 
 static int on_stop(void *ctx, int signal)
@@ -105,6 +108,56 @@ static int open_textfile(struct daemon *daemon)
 	return r ? EXIT_TOOL_FAILED : 0;
 }
 
+/* --- what earlier runs taught ------------------------------------------------------------------ */
+
+static int open_memory(struct daemon *daemon)
+{
+	const char *path = daemon->options->memory_file;
+	cleanup_free char *folder = path ? strdup(path) : NULL;
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+
+	if (!path)
+		return 0;
+	if (!folder)
+		return EXIT_TOOL_FAILED;
+	if (slash)
+		slash[slash == folder] = '\0';
+	if (access(slash ? folder : ".", W_OK | X_OK)) {
+		log_error(daemon->log, "--memory-file: %s: %s", slash ? folder : ".", strerror(errno));
+		return EXIT_USAGE;
+	}
+	switch (memory_file__load(path, daemon->log, &daemon->past)) {
+	case 0:
+		return 0;
+	case MEMORY_FILE_BAD:
+		memory_file__save(path, daemon->log, daemon->past);
+		return 0;
+	default:
+		return EXIT_TOOL_FAILED;
+	}
+}
+
+/* A disk that is full today must not end the watching: the next hour tries again. */
+static int keep_memory(void *ctx, uint64_t now)
+{
+	struct daemon *daemon = ctx;
+	int r = detector__learn(daemon->pipeline.detector);
+
+	if (r < 0)
+		return r;
+	if (past__is_changed(daemon->past))
+		memory_file__save(daemon->options->memory_file, daemon->log, daemon->past);
+	return 0;
+}
+
+/* With the pipeline's end its sites have taught what they had to. */
+static void close_memory(struct daemon *daemon)
+{
+	if (daemon->past && past__is_changed(daemon->past))
+		memory_file__save(daemon->options->memory_file, daemon->log, daemon->past);
+	daemon->past = past__free(daemon->past);
+}
+
 static int start(struct daemon *daemon)
 {
 	struct live_opts live = {
@@ -119,6 +172,7 @@ static int start(struct daemon *daemon)
 	r = pipeline__init(&daemon->pipeline, &(struct pipeline_opts){ .log = daemon->log,
 								       .question = DETECTOR_SERVICE,
 								       .whole_system = true,
+								       .past = daemon->past,
 								       .command = "daemon",
 								       .on_tick = on_tick,
 								       .ctx = daemon });
@@ -134,6 +188,8 @@ static int start(struct daemon *daemon)
 		r = live__add_all(daemon->pipeline.live);
 	if (!r)
 		r = loop__add_timer(loop, daemon->options->interval_ns, write_textfile, daemon);
+	if (!r && daemon->past)
+		r = loop__add_timer(loop, KEEP_NS, keep_memory, daemon);
 	return r ? EXIT_TOOL_FAILED : 0;
 }
 
@@ -147,6 +203,8 @@ int daemon__run(const struct options *options, struct log *log)
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	alert__init(&daemon.alert);
 	r = open_textfile(&daemon);
+	if (!r)
+		r = open_memory(&daemon);
 	if (!r)
 		r = start(&daemon);
 	if (!r) {
@@ -162,5 +220,6 @@ int daemon__run(const struct options *options, struct log *log)
 	prom__free(daemon.prom);
 	alert__fini(&daemon.alert);
 	pipeline__fini(&daemon.pipeline);
+	close_memory(&daemon);
 	return r;
 }

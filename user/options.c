@@ -61,6 +61,8 @@ static const struct option_row rows[] = {
 	  "no progress line (there is none when standard error is no terminal)" },
 	{ "textfile-dir", 0, VALUE_STRING, FIELD(textfile_dir), C(DAEMON), 0, 0, "DIR",
 	  "write the Prometheus textfile unfreed.prom into DIR" },
+	{ "memory-file", 0, VALUE_STRING, FIELD(memory_file), C(DAEMON), 0, 0, "FILE",
+	  "keep what is learnt of healthy programs in FILE, for later runs" },
 	{ "interval", 'i', VALUE_DURATION, FIELD(interval_ns), C(DAEMON), SECOND, 86400 * SECOND,
 	  "TIME", "between writings of the textfile (10s)" },
 	{ "top-k", 0, VALUE_COUNT, FIELD(top_k), C(DAEMON), 1, 10000, "N",

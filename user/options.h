@@ -32,6 +32,7 @@ struct options {
 	const char *format;		/* NULL: by the ending of `output`, else text */
 	const char *output;		/* NULL: standard output */
 	const char *textfile_dir;
+	const char *memory_file;
 	const char *record;		/* attach, run: write a capture there too; NULL: none */
 	const char *input;		/* report: the capture */
 	uint64_t duration_ns;		/* 0: no end of its own */

@@ -66,7 +66,8 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 	else
 		find_facts(&pipeline->facts, opts);
 	r = detector__new(&pipeline->detector,
-			  &(struct detector_opts){ .question = pipeline->facts.question });
+			  &(struct detector_opts){ .question = pipeline->facts.question,
+						   .past = opts->past });
 	if (!r)
 		r = world__new(&pipeline->world,
 			       &(struct world_opts){

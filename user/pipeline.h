@@ -41,6 +41,8 @@ struct pipeline_opts {
 	bool waits;			/* a report may take its time: see struct symbolizer_opts */
 	bool whole_system;		/* the report leaves out processes without a finding */
 	const char *command;		/* as the report names it */
+	struct past *past;		/* what earlier runs taught, and this one will; borrowed, outlives
+					 * the pipeline. NULL: nothing, and nothing is learnt */
 	const struct capture_facts *facts;	/* of a replay, in place of the last four; else NULL */
 	int (*on_tick)(void *ctx);
 	void *ctx;

@@ -23,9 +23,10 @@ FAMILIES = ["process_unfreed_bytes", "process_resident_bytes", "process_growth_b
 
 
 class Daemon:
-    def __init__(self, lab):
+    def __init__(self, lab, *options):
         self.folder = lab.new_folder()
-        self.watcher = lab.watcher("daemon", "--textfile-dir", self.folder, "--interval", "1s", "-v")
+        self.watcher = lab.watcher("daemon", "--textfile-dir", self.folder, "--interval", "1s", "-v",
+                                   *options)
         self.watcher.wait_until_watching()
         wait_for(self.path, "a textfile")
 
@@ -212,3 +213,42 @@ def test_ends_at_once(daemon, number):
     result = daemon.watcher.stop(number)
     assert result.status == 0
     assert time.monotonic() - start < 30
+
+
+def lessons(path):
+    """The number of sites in a memory file: its header says it, and its length agrees."""
+    data = path.read_bytes()
+    n = int.from_bytes(data[12:16], "little")
+    assert data[:8] == b"unfreedP" and len(data) == 24 + 24 * n
+    return n
+
+
+def test_memory_of_earlier_runs(lab):
+    """A spoilt file is one line and is written anew; what a run learns is there for the next."""
+    path = lab.new_folder() / "memory"
+    path.write_bytes(b"unfreedP" + b"spoilt" * 20)
+    daemon = Daemon(lab, "--memory-file", path)
+    assert lessons(path) == 0
+    program = lab.c("sessions", "--seconds", 8, "--rate", 400)
+    program.go()
+    program.done()
+    program.end()
+    time.sleep(2)
+    err = daemon.end().err
+    assert len([line for line in err.splitlines() if str(path) in line]) == 1, err
+    learnt = lessons(path)
+    assert learnt > 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    daemon = Daemon(lab, "--memory-file", path)
+    err = daemon.end().err
+    assert str(path) not in err
+    assert lessons(path) >= learnt
+    assert [p.name for p in path.parent.iterdir()] == ["memory"]
+
+
+def test_memory_file_in_no_folder(lab):
+    watcher = lab.watcher("daemon", "--textfile-dir", lab.new_folder(), "--memory-file",
+                          lab.folder / "nowhere" / "memory")
+    result = watcher.result()
+    assert result.status == 2
+    assert "nowhere: No such file or directory" in result.err

@@ -5,14 +5,16 @@
  * What runs into a limit is what is retained, on top of the highest that all the rest of the process
  * ever rises to: a limit is reached at a peak. So where sites are found,
  *
- *   rate      bytes that they keep per second, of those born in the newer half of their time
+ *   rate      bytes that they keep per second: of the newer half of their time and of all of it, the
+ *             quicker and the slower, give or take 2 / sqrt(survivors)
  *   rest      at each reading: resident - of what they keep, what was born before then
  *   room      what is left of the limit - (the most of the rest - the rest now)
- *   time      room / rate, the rate give or take 2 / sqrt(survivors)
+ *   time      room / rate
  *
  * and churn, caches and a collector's sawtooth are in the rest, not in the rate; but a rest that rises
- * all the time is in both. A handle's bytes are what its library allocates, a region's are address
- * space: where the process grew by less than they say, they count in that proportion.
+ * all the time is foreseen to go on: at the quick end for good, at the slow end for as long again as
+ * it did. A handle's bytes are what its library allocates, a region's are address space: where the
+ * process grew by less than they say, they count in that proportion.
  *
  * Where no site is found the middle slopes of the readings stand in for the rate, the process's own and,
  * of a limit that binds others too, the whole group's, whichever is quicker. Address space and the count
@@ -21,6 +23,8 @@
 #include "user/detect/share.h"
 
 #include <math.h>
+
+#include "user/detect/survival.h"
 
 #define NOTEWORTHY (1024.0 * 1024.0)	/* bytes: less growth than that foretells nothing */
 #define NOTEWORTHY_MAPS 35
@@ -48,18 +52,46 @@ static struct pace pace_of(const struct rate *rate, double least)
 /* --- what the sites found keep ---------------------------------------------------------------- */
 
 struct retained {
-	double bytes, per_second;
+	double bytes;
+	struct pace pace;	/* bytes per second */
 	double n;		/* objects */
 };
 
-/* The last birth that certainly counts, and the first; false: nothing is kept, or nothing new comes. */
-static bool kept_span(const struct trend *trend, uint32_t now, uint32_t *first, uint32_t *last)
+/* What one site keeps: those born from `first` to `last`. */
+struct keeping {
+	uint32_t first, last;	/* ticks */
+	double newer;		/* bytes per tick, of the newer half */
+	double n, bytes;
+};
+
+/* The generations of the test that holds, if it is one of ages; else all that is kept and the newer
+ * half of its time. False: nothing is kept, or nothing new comes. */
+static bool keeping_of(const struct trend *trend, uint32_t now, struct keeping *out)
 {
+	const struct survival_ask ask = { .trend = trend, .now = now, .left = INFINITY };
+	struct survival s = { .rate = 0 };
+	uint32_t half;
+
 	if (trend->verdict < VERDICT_GROWTH || !trend->n_cohorts)
 		return false;
-	*first = trend->cohorts[0].start;
-	*last = trend->kept && trend->kept_tick < now ? trend->kept_tick : now;
-	return *last >= *first && now - *last <= (now - *first) / 2;
+	if (trend->age)
+		s = survival__at(&ask, trend->age);
+	if (s.rate > 0 && s.until > s.since) {
+		*out = (struct keeping){ .first = s.since, .last = s.until - 1,
+					 .newer = s.rate, .n = s.survivors, .bytes = s.bytes };
+		return true;
+	}
+	*out = (struct keeping){ .first = trend->cohorts[0].start, .last = now };
+	if (trend->kept && trend->kept_tick < now)
+		out->last = trend->kept_tick;
+	if (out->last < out->first || now - out->last > (now - out->first) / 2)
+		return false;
+	half = out->first + (out->last - out->first) / 2;
+	out->newer = trend__bytes_born_between(trend, half, out->last + 1) /
+		     (out->last + 1 - half);
+	out->bytes = trend__bytes_born_between(trend, out->first, out->last + 1);
+	out->n = trend__born_between(trend, out->first, out->last + 1);
+	return true;
 }
 
 static struct retained retained_now(const struct process *p, uint32_t now)
@@ -68,32 +100,39 @@ static struct retained retained_now(const struct process *p, uint32_t now)
 
 	for (const struct site *site = p->sites; site; site = site->next) {
 		const struct trend *trend = site->trend;
-		uint32_t first, last, half;
+		struct keeping k;
+		double whole;
 
-		if (!trend || !kept_span(trend, now, &first, &last))
+		if (!trend || !keeping_of(trend, now, &k))
 			continue;
-		half = first + (last - first) / 2;
-		sum.bytes += trend__bytes_born_between(trend, 0, last + 1);
-		sum.per_second += trend__bytes_born_between(trend, half, last + 1) /
-				  ((last + 1 - half) * TICK_S);
-		sum.n += trend__born_between(trend, 0, last + 1);
+		whole = k.bytes / (k.last + 1 - k.first);
+		sum.bytes += trend__bytes_born_between(trend, k.first, k.last + 1);
+		sum.pace.quick += fmax(k.newer, whole) / TICK_S;
+		sum.pace.slow += fmin(k.newer, whole) / TICK_S;
+		sum.n += k.n;
 	}
 	return sum;
 }
 
-/* Of what the sites keep, bytes born before `tick`. */
-static double retained_before(const struct process *p, uint32_t now, uint32_t tick)
+/* Takes from the series what was kept at each of its readings. */
+static void take_out_site(struct series *rest, const struct trend *trend, uint32_t now,
+			  double touched)
 {
-	double bytes = 0;
+	struct keeping k;
 
-	for (const struct site *site = p->sites; site; site = site->next) {
-		const struct trend *trend = site->trend;
-		uint32_t first, last;
+	if (!keeping_of(trend, now, &k))
+		return;
+	for (uint32_t i = 0; i < rest->n; i++) {
+		uint64_t ago = (rest->last_ns - rest->time_ns[i]) / WORLD_TICK_NS, kept;
+		uint32_t then = ago < now ? now - (uint32_t)ago : 0;
 
-		if (trend && kept_span(trend, now, &first, &last))
-			bytes += trend__bytes_born_between(trend, 0, tick < last ? tick : last + 1);
+		if (then <= k.first)
+			continue;
+		kept = (uint64_t)(touched * trend__bytes_born_between(trend, k.first,
+								      then < k.last ? then : k.last + 1));
+		rest->value[i] -= kept < rest->value[i] ? kept : rest->value[i];
+		rest->peak[i] -= kept < rest->peak[i] ? kept : rest->peak[i];
 	}
-	return bytes;
 }
 
 /* How much of each byte that they keep the process has grown by. */
@@ -127,15 +166,9 @@ static struct series the_rest(const struct forecast *f)
 	struct series rest = f->tracked->resident;
 	uint64_t kept = (uint64_t)(f->touched * f->kept.bytes);
 
-	for (uint32_t i = 0; i < rest.n; i++) {
-		uint64_t ago = (rest.last_ns - rest.time_ns[i]) / WORLD_TICK_NS;
-		uint32_t then = ago < f->now ? f->now - (uint32_t)ago : 0;
-		uint64_t then_kept = (uint64_t)(f->touched * retained_before(f->tracked->process,
-									     f->now, then));
-
-		rest.value[i] -= then_kept < rest.value[i] ? then_kept : rest.value[i];
-		rest.peak[i] -= then_kept < rest.peak[i] ? then_kept : rest.peak[i];
-	}
+	for (const struct site *site = f->tracked->process->sites; site; site = site->next)
+		if (site->trend)
+			take_out_site(&rest, site->trend, f->now, f->touched);
 	rest.last -= kept < rest.last ? kept : rest.last;
 	return rest;
 }
@@ -181,24 +214,34 @@ static double others_rate(const struct forecast *f, unsigned int kind)
 	return fmax(0, group.mid - fmax(0, f->growth->rate.mid));
 }
 
+/* Seconds until `room` bytes are taken at `rate`, and at `more` for as long as `lasting` seconds: what
+ * is not found to keep anything may end, and for all we know it lasts as long again as it did. */
+static double seconds_to(double room, double rate, double more, double lasting)
+{
+	double seconds = room / (rate + more);
+
+	return seconds <= lasting ? seconds : (room - more * lasting) / rate;
+}
+
 static void foretell_by_sites(const struct forecast *f, struct report_limit *limit)
 {
-	double rate = f->touched * f->kept.per_second;
-	double spread = fmin(2 / sqrt(fmax(f->kept.n, 1)), 0.75), room;
-	struct series rest = the_rest(f);
-	struct pace pace = { rate * (1 + spread), rate * (1 - spread) };
-	struct rate rest_rate;
+	const struct series rest = the_rest(f);
+	const struct rate rate = series__rate(&rest);
+	double spread = fmin(2 / sqrt(fmax(f->kept.n, 1)), 0.75), room, lasted = 0;
+	struct pace pace = { f->touched * f->kept.pace.quick * (1 + spread),
+			     f->touched * f->kept.pace.slow * (1 - spread) };
+	struct pace more = { 0 };
 
-	rest_rate = series__rate(&rest);
-	/* What rises at every quarter of the time, found or not, goes on for now. */
-	if (rest_rate.known && rest_rate.gained >= NOTEWORTHY && rest_rate.low > 0 &&
-	    rest_rate.recent > 0) {
-		pace.quick += rest_rate.mid;
-		pace.slow += fmin(rest_rate.low, rest_rate.recent);
+	if (rate.known && rate.gained >= NOTEWORTHY && rate.low > 0 && rate.recent > 0) {
+		more.quick = fmax(rate.mid, rate.recent);
+		more.slow = fmin(rate.low, rate.recent);
+		lasted = (double)(rest.last_ns - rest.time_ns[0]) / 1e9;
 	}
 	pace.quick += others_rate(f, limit->kind);
 	room = (double)limit->bytes_left - (most_of(&rest) - (double)rest.last);
-	limit__set(limit, fmax(room, 0), &pace);
+	room = fmax(room, 0);
+	limit->seconds_low = seconds_to(room, pace.quick, more.quick, INFINITY);
+	limit->seconds_high = seconds_to(room, pace.slow, more.slow, lasted);
 }
 
 static void limit__foretell(const struct forecast *f, struct report_limit *limit)
@@ -218,7 +261,7 @@ static void limit__foretell(const struct forecast *f, struct report_limit *limit
 		limit__set(limit, (double)limit->bytes_left, &pace);
 		return;
 	default:
-		if (f->touched * f->kept.per_second > 0)
+		if (f->touched * f->kept.pace.slow > 0)
 			foretell_by_sites(f, limit);
 		else
 			foretell_by_readings(f, limit);
