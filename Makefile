@@ -219,7 +219,7 @@ check:
 
 .PHONY: lint
 lint: $(B)/unfreed
-	@UNFREED_BUILD=$(B) $(PYTHON) -m pytest -q -p no:cacheprovider tests/lint
+	@tests/run --build $(B) --only 'tests/lint/*'
 
 .PHONY: install uninstall
 install: $(B)/unfreed

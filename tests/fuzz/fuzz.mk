@@ -20,10 +20,10 @@ FUZZ_FLAGS = -std=gnu11 -O1 -g -fno-omit-frame-pointer -fno-strict-aliasing \
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN := $(FUZZ_NAMES:%=$(O)/fuzz/fuzz_%)
 
-FUZZ_SRC_decode := user/wire/decode.c
-FUZZ_SRC_capture := $(wildcard user/wire/capture*.c) user/wire/decode.c
+FUZZ_SRC_decode := user/wire/decode.c user/wire/encode.c
+FUZZ_SRC_capture := $(wildcard user/wire/capture*.c) $(FUZZ_SRC_decode)
 FUZZ_LIBS_capture = $(call pkg,--libs,zlib)
-FUZZ_SRC_dump_parse := $(wildcard user/wire/dump*.c) user/wire/decode.c user/wire/capture_format.c \
+FUZZ_SRC_dump_parse := $(wildcard user/wire/dump*.c) $(FUZZ_SRC_decode) user/wire/capture_format.c \
 	user/base/text.c
 FUZZ_LIBS_dump_parse = $(call pkg,--libs,zlib)
 FUZZ_SRC_walk := $(wildcard user/base/*.c user/unwind/*.c)

@@ -20,6 +20,12 @@
  */
 int ev_check(const void *data, size_t data_sz, const struct ev_header **out, const char **why);
 
+/* A record's size: that of what is in it, up to the next multiple of 8. */
+static inline uint64_t ev_round_up(uint64_t n)
+{
+	return (n + 7) & ~7ull;
+}
+
 /* The name of a type as `--dump-events` prints it, such as "mmap"; NULL if there is none. */
 const char *ev_type_name(uint16_t type);
 
