@@ -110,8 +110,10 @@ static int cohort_append(struct trend *trend, uint32_t tick, struct cohort **out
 		merge_pair(trend, cheapest_pair(trend, tick));
 	if (trend->n_cohorts == trend->capacity) {
 		uint32_t capacity = trend->capacity ? trend->capacity * 2 : 6;
-		struct cohort *grown = realloc(trend->cohorts, capacity * sizeof(*grown));
+		struct cohort *grown;
 
+		capacity = capacity < TREND_COHORTS ? capacity : TREND_COHORTS;
+		grown = realloc(trend->cohorts, capacity * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		trend->cohorts = grown;

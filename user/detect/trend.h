@@ -15,7 +15,7 @@
 #include "user/detect/report.h"
 #include "user/model/world.h"
 
-#define TREND_COHORTS 38	/* about two per octave of age over a day */
+#define TREND_COHORTS 36	/* about two per octave of age over a day */
 #define TREND_AGES 48		/* half octaves: the last one begins at 19 days */
 #define TREND_LEVELS 16
 #define TREND_DEATH 16		/* one death, before it is halved */
