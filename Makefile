@@ -211,7 +211,7 @@ demo:
 check:
 	$(call as_root,check)
 	@packaging/install-deps.sh test
-	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs bpf-tests bench-build \
+	@$(MAKE) --no-print-directory -j$$(nproc) all unit programs bpf-tests bench-build detector \
 		fuzz-build-if-there
 	@$(MAKE) --no-print-directory -j$$(nproc) SANITIZE=address,undefined unit
 	@chown -R --reference=Makefile $(O)

@@ -64,12 +64,14 @@ static bool find_flat(const struct trend *trend, const struct verdict_facts *fac
 			return false;
 		if (64 * age < total)
 			continue;
+		dead = trend__deaths_from(trend, cell);
+		if (trend__cannot_be_flat(trend, dead))
+			continue;
 		s = trend__survivors(trend, facts->now, (uint32_t)age);
 		if (!s.n)
 			return false;
 		if (s.oldest < 2 * age)
 			continue;
-		dead = trend__deaths_from(trend, cell);
 		if (wilson_upper(dead, dead + (double)s.n) <= SURVIVAL_FLAT) {
 			*out = s;
 			return true;

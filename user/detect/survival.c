@@ -63,6 +63,14 @@ double wilson_upper(double k, double n)
 	return (p + z * z / (2 * n) + spread) / (1 + z * z / n);
 }
 
+bool trend__cannot_be_flat(const struct trend *trend, double dead)
+{
+	double n = dead + (double)trend->live;
+
+	/* The bound is never below the share itself: no root for most. */
+	return dead >= 0.5 && (dead > SURVIVAL_FLAT * n || wilson_upper(dead, n) > SURVIVAL_FLAT);
+}
+
 static double middle(const double *sorted, uint32_t n)
 {
 	if (!n)

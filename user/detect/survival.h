@@ -68,6 +68,10 @@ struct survival survival__at(const struct survival_ask *ask, uint32_t age);
 /* Then the service's patience and size (verdict.c). */
 void survival__weigh(const struct survival_ask *ask, struct survival *s);
 
+/* Survival is not flat beyond an age at which so many were given back, were all that live as old:
+ * saves a closer look. */
+bool trend__cannot_be_flat(const struct trend *trend, double dead);
+
 const char *survival_test_name(enum survival_test test);
 
 /* Upper end of Wilson's 95 % interval for k out of n. */

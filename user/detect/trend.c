@@ -7,7 +7,7 @@
  * one: resolution in proportion to age, at any pace, which is all that survival by age asks for.
  * A death carries the tick of its birth, so it finds its cohort exactly, merged or not.
  *
- * Ages of deaths are kept in half octaves, and halved whenever the time observed has doubled: what a
+ * Ages of deaths are kept in half octaves, and a quarter of them forgotten whenever the time observed has doubled: what a
  * site did in its first minute says little about its second day.
  */
 #include "user/detect/trend.h"
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_HALVING 64	/* ticks observed */
+#define FIRST_FADING 64	/* ticks observed */
 
 uint32_t trend_cell_age(unsigned int cell)
 {
@@ -52,7 +52,7 @@ struct trend *trend__new(struct site *site, uint32_t first_tick)
 	trend->site = site;
 	trend->levels.start = first_tick;
 	trend->levels.width = 1;
-	trend->next_halving = FIRST_HALVING;
+	trend->next_fading = FIRST_FADING;
 	return trend;
 }
 
@@ -110,8 +110,10 @@ static int cohort_append(struct trend *trend, uint32_t tick, struct cohort **out
 		merge_pair(trend, cheapest_pair(trend, tick));
 	if (trend->n_cohorts == trend->capacity) {
 		uint32_t capacity = trend->capacity ? trend->capacity * 2 : 6;
-		struct cohort *grown = realloc(trend->cohorts, capacity * sizeof(*grown));
+		struct cohort *grown;
 
+		capacity = capacity < TREND_COHORTS ? capacity : TREND_COHORTS;
+		grown = realloc(trend->cohorts, capacity * sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
 		trend->cohorts = grown;
@@ -202,19 +204,19 @@ static struct cohort *bury(struct trend *trend, uint32_t birth_tick)
 	return cohort;
 }
 
-static void halve_deaths(struct trend *trend)
+static void fade_deaths(struct trend *trend)
 {
 	for (unsigned int i = 0; i < TREND_AGES; i++)
-		trend->deaths[i] /= 2;
+		trend->deaths[i] -= trend->deaths[i] / 4;
 }
 
 void trend__age(struct trend *trend, uint32_t tick)
 {
-	while (tick > trend->levels.start && tick - trend->levels.start >= trend->next_halving) {
-		halve_deaths(trend);
-		trend->next_halving = trend->next_halving < UINT32_MAX / 2 ?
-					      2 * trend->next_halving : UINT32_MAX;
-		if (trend->next_halving == UINT32_MAX)
+	while (tick > trend->levels.start && tick - trend->levels.start >= trend->next_fading) {
+		fade_deaths(trend);
+		trend->next_fading = trend->next_fading < UINT32_MAX / 2 ?
+					      2 * trend->next_fading : UINT32_MAX;
+		if (trend->next_fading == UINT32_MAX)
 			break;
 	}
 }
@@ -238,7 +240,7 @@ void trend__died(struct trend *trend, uint32_t tick, uint32_t birth_tick, uint64
 	trend__age(trend, tick);
 	cell = trend_age_cell(age);
 	if (trend->deaths[cell] > UINT32_MAX - TREND_DEATH)
-		halve_deaths(trend);
+		fade_deaths(trend);
 	trend->deaths[cell] += TREND_DEATH;
 	if (age > trend->oldest_death)
 		trend->oldest_death = age;

@@ -15,10 +15,10 @@
 #include "user/detect/report.h"
 #include "user/model/world.h"
 
-#define TREND_COHORTS 38	/* about two per octave of age over a day */
+#define TREND_COHORTS 36	/* about two per octave of age over a day */
 #define TREND_AGES 48		/* half octaves: the last one begins at 19 days */
 #define TREND_LEVELS 16
-#define TREND_DEATH 16		/* one death, before it is halved */
+#define TREND_DEATH 16		/* one death, before it fades */
 
 /* Objects born in the ticks [start, end). */
 struct cohort {
@@ -54,8 +54,8 @@ struct trend {
 	uint64_t opened_seen;		/* site->opened at the last birth */
 	uint64_t closed_seen;		/* site->closed at the last birth or death */
 	uint32_t deaths[TREND_AGES];	/* whole objects, by trend_age_cell(), in 1/TREND_DEATH;
-					 * halved as the time observed doubles */
-	uint32_t next_halving;		/* tick */
+					 * a quarter fades as the time observed doubles */
+	uint32_t next_fading;		/* tick */
 	uint32_t death_ticks;		/* distinct ones */
 	uint64_t n_deaths;		/* all, whenever */
 	uint32_t oldest_death;		/* greatest age of a death, ticks */

@@ -66,17 +66,17 @@ static struct survival ask_ages(const struct survival_ask *ask)
 	struct survival worth = { .failed = TEST_GENERATIONS };
 	const struct trend *trend = ask->trend;
 	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : ask->now;
+	double dead = trend__deaths_from(trend, 0);
 
 	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
 		uint64_t age = trend_cell_age(cell);
 		struct survival s;
-		double dead;
 
 		if (ask->now < first + SURVIVAL_FOLLOW_UP * age)
 			break;
-		dead = trend__deaths_from(trend, cell);
-		if (dead >= 0.5 && wilson_upper(dead, dead + (double)trend->live) > SURVIVAL_FLAT)
-			continue;	/* not flat, whatever the generations are */
+		dead -= (double)trend->deaths[cell - 1] / TREND_DEATH;
+		if (trend__cannot_be_flat(trend, dead))
+			continue;
 		s = survival__at(ask, (uint32_t)age);
 		survival__weigh(ask, &s);
 		if (s.failed == TEST_NONE)
