@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * daemon: watches every process of the host and rewrites the Prometheus textfile at an interval,
- * until SIGTERM or SIGINT. The file goes with the service: stale values would outlive it.
+ * until SIGTERM or SIGINT. The file goes with the service: stale values would outlive it. What leaks
+ * is also told in the journal, once, with its stack: a label has no room for that.
  */
 #include "user/app.h"
 
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "user/alert.h"
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
 #include "user/memory_file.h"
@@ -31,12 +33,20 @@ struct daemon {
 	struct log *log;
 	struct pipeline pipeline;
 	struct prom *prom;
+	struct alert alert;
 	struct past *past;	/* NULL: there is no file to keep it in */
 };
 
 static int on_stop(void *ctx, int signal)
 {
 	return STOP;
+}
+
+static int on_tick(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	return alert__check(&daemon->alert, &daemon->pipeline);
 }
 
 static double self_cpu_seconds(void)
@@ -163,7 +173,9 @@ static int start(struct daemon *daemon)
 								       .question = DETECTOR_SERVICE,
 								       .whole_system = true,
 								       .past = daemon->past,
-								       .command = "daemon" });
+								       .command = "daemon",
+								       .on_tick = on_tick,
+								       .ctx = daemon });
 	if (r)
 		return EXIT_TOOL_FAILED;
 	loop = daemon->pipeline.loop;
@@ -189,6 +201,7 @@ int daemon__run(const struct options *options, struct log *log)
 	/* Large passing tables (the symbols of a file that is looked at) go back to the system when they
 	 * are freed: by default malloc learns from the first one to keep the next in its heap. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	alert__init(&daemon.alert);
 	r = open_textfile(&daemon);
 	if (!r)
 		r = open_memory(&daemon);
@@ -205,6 +218,7 @@ int daemon__run(const struct options *options, struct log *log)
 		prom__remove(daemon.prom);
 	}
 	prom__free(daemon.prom);
+	alert__fini(&daemon.alert);
 	pipeline__fini(&daemon.pipeline);
 	close_memory(&daemon);
 	return r;

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """ZooKeeper and a broker on loopback, a log of gzip batches, and brokers that have to recover it."""
 
-import os
+import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import time
+from datetime import datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SESSION_S = 9  # until ZooKeeper forgets a broker that was killed
 LOG4J = """log4j.rootLogger=WARN, out
+log4j.logger.kafka.log.LogManager=INFO
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n
@@ -38,7 +38,6 @@ class Site:
         self.folder, self.java, self.jars = Path(folder), java, Path(jars)
         self.zookeeper_port, self.broker_port = free_port(), free_port()
         self.running = []
-        self.killed_at = 0.0
         self.n = 0
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j.properties").write_text(LOG4J)
@@ -50,38 +49,45 @@ class Site:
         return [self.java, *options, f"-Dlog4j.configuration=file:{self.folder}/log4j.properties",
                 "-cp", f"{jars}/*:{self.folder}", *words]
 
-    def start(self, argv, env=None):
+    def new_file(self, ending):
         self.n += 1
-        out = open(self.folder / f"{self.n}.out", "wb")
-        process = subprocess.Popen([str(a) for a in argv], stdout=out, stderr=out,
-                                   stdin=subprocess.DEVNULL, env=dict(os.environ, **(env or {})))
-        out.close()
+        return self.folder / f"{self.n}.{ending}"
+
+    def start(self, argv, **popen):
+        """A process whose output goes to a file; `.said()` reads it."""
+        path = self.new_file("out")
+        with open(path, "wb") as out:
+            popen.setdefault("stderr", out)
+            process = subprocess.Popen([str(a) for a in argv], stdout=out,
+                                       stdin=subprocess.DEVNULL, **popen)
+        process.said = lambda: path.read_text(errors="replace")
         self.running.append(process)
         return process
 
-    def wait_for_port(self, port, what, patience=60):
+    def wait_for_port(self, port, process, patience=60):
         deadline = time.monotonic() + patience
         while not answers(port):
-            assert time.monotonic() < deadline, f"{what} does not answer"
-            time.sleep(0.1)
+            assert process.poll() is None and time.monotonic() < deadline, \
+                f"nobody answers: {process.said()[-2000:]}"
+            time.sleep(0.05)
 
     def start_zookeeper(self):
-        self.start(self.argv(self.jars, "org.apache.zookeeper.server.quorum.QuorumPeerMain",
-                             self.folder / "zoo.cfg", options=["-Xmx256m"]))
-        self.wait_for_port(self.zookeeper_port, "ZooKeeper")
+        process = self.start(self.argv(self.jars, "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                                       self.folder / "zoo.cfg", options=["-Xmx256m"]))
+        self.wait_for_port(self.zookeeper_port, process)
 
     def properties(self, **more):
-        """Of a broker, in a file of its own. The checkpoint is late: all of the log is recovered."""
+        """Of a broker, in a file of its own. The checkpoint is late: all of the log is recovered. Each
+        broker has its own corner of ZooKeeper, where nothing is left of the one that was killed."""
+        path = self.new_file("properties")
         lines = {
             "broker.id": 0, "listeners": f"PLAINTEXT://127.0.0.1:{self.broker_port}",
-            "zookeeper.connect": f"127.0.0.1:{self.zookeeper_port}",
-            "zookeeper.session.timeout.ms": 4000, "log.dirs": self.folder / "log",
+            "zookeeper.connect": f"127.0.0.1:{self.zookeeper_port}/{self.n}",
+            "log.dirs": self.folder / "log",
             "log.segment.bytes": 100 << 20, "num.partitions": 1,
             "log.flush.offset.checkpoint.interval.ms": 3600000,
             **{key.replace("_", "."): value for key, value in more.items()},
         }
-        self.n += 1
-        path = self.folder / f"broker{self.n}.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))
         return path
 
@@ -95,33 +101,41 @@ class Site:
         javac = Path(self.java).with_name("javac")
         subprocess.run([javac, "-cp", f"{self.jars}/*", "-d", classes, HERE / "Fill.java"], check=True)
         broker = self.start(self.broker_argv(options=["-Xmx1g"]))
-        self.wait_for_port(self.broker_port, "the broker")
+        self.wait_for_port(self.broker_port, broker)
         subprocess.run(self.argv(self.jars, "Fill", f"127.0.0.1:{self.broker_port}", "events",
                                  str(megabytes), options=["-Xmx512m"]),
                        check=True, timeout=600, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.kill(broker)
+        kill(broker)
         return sum(f.stat().st_size for f in (self.folder / "log").glob("events-0/*.log"))
 
-    def kill(self, process):
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        self.killed_at = time.monotonic()
-
     def make_dirty(self):
-        """As a crash leaves it: nothing is known to be good. Waits until the broker may come back."""
+        """As a crash leaves it: nothing is known to be good."""
         for name in (".kafka_cleanshutdown", "recovery-point-offset-checkpoint"):
             (self.folder / "log" / name).unlink(missing_ok=True)
-        time.sleep(max(0.0, self.killed_at + SESSION_S - time.monotonic()))
 
     def close(self):
         for process in self.running:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            kill(process)
         shutil.rmtree(self.folder / "log", ignore_errors=True)
 
 
-def read_counts(path):
-    opened, closed = struct.unpack_from("<QQ", Path(path).read_bytes())
-    return opened, closed
+def kill(process):
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def recovery_seconds(said):
+    """From a broker's own log: how long it took to load its logs."""
+    times = [re.search(rf"^\[(\S+ \S+)\] INFO {words}", said, re.M)
+             for words in ("Loading logs", "Logs loading complete")]
+    assert all(times), said[-2000:]
+    began, ended = (datetime.strptime(m.group(1), "%Y-%m-%d %H:%M:%S,%f") for m in times)
+    return (ended - began).total_seconds()
+
+
+def read(path):
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

@@ -25,7 +25,7 @@ PROCESS = {"pid": 7, "start_time": 1.5, "comm": "java", "cmdline": "java -jar x"
            "limit": {"kind": "host", "group": None, "bytes_limit": 20, "bytes_left": 9,
                      "seconds_low": 18, "seconds_high": 25},
            "growth": {"resident_bytes": 100, "private_bytes": 90, "private_explained_share": 0.9,
-                      "unexplained": {"file": 1, "shared": 0, "touched_later": 1, "allocator": 1,
+                      "unexplained": {"file": 1, "shared": 0, "given_back": 0, "touched_later": 1, "allocator": 1,
                                       "unknown": 0}, "watch": False},
            "kinds": [dict(COUNTS, kind="zlib-inflate", before_attach=0)], "sites": [SITE]}
 REPORT = {"schema": "unfreed.report/1", "command": "attach", "host": "h",

@@ -108,7 +108,8 @@ def check_growth(where, growth):
     take(where, growth, "private_bytes", NUMBER)
     take(where, growth, "private_explained_share", share)
     rest = take(where, growth, "unexplained", dict)
-    need(set(rest) == {"file", "shared", "touched_later", "allocator", "unknown"}, f"{where}: {rest}")
+    need(set(rest) == {"file", "shared", "given_back", "touched_later", "allocator", "unknown"},
+         f"{where}: {rest}")
     need(all(type(v) in (int, float) and v >= 0 for v in rest.values()), f"{where}: {rest}")
     need(sum(rest.values()) <= gained + 5, f"{where}: {rest} of {gained}")
     take(where, growth, "watch", bool)

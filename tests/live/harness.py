@@ -37,8 +37,8 @@ def wait_for(condition, what, patience=PATIENCE, pause=0.02):
 class Program:
     """A program that speaks the lines of tests/programs/program.h."""
 
-    def __init__(self, argv, folder, wait=True, **popen):
-        self.argv = [str(a) for a in argv]
+    def __init__(self, argv, folder, wait=True, prefix=lambda argv: argv, **popen):
+        self.argv = [str(a) for a in prefix(argv)]
         more = ["--wait", "--hold"] if wait else ["--hold"]
         self.trouble = open(folder / "program.err", "w+b")
         self.process = subprocess.Popen(self.argv + more, stdin=subprocess.PIPE,

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import promtext
+from cgroup import Cgroup
 from harness import PROGRAMS, map_lines, parse_done, wait_for
 
 FAMILIES = ["process_unfreed_bytes", "process_resident_bytes", "process_growth_bytes_per_second",
@@ -150,6 +151,32 @@ def test_suspects_whom_it_should(lab, daemon):
     assert suspected in (None, 0)
     program.end()
     daemon.end()
+
+
+def test_tells_a_leak_in_the_journal(lab, daemon, show):
+    """Once, in one line, with the stack; by the id that the textfile has. Below a limit that is near,
+    as the service weighs a leak by the memory that is left."""
+    group = Cgroup.make(400 << 20)
+    if not group:
+        pytest.skip("no memory cgroup, v1 or v2, can be made here")
+    program = lab.c("leaky", "--seconds", 5, prefix=group.wrap)
+    began = time.monotonic()
+    program.go()
+    wait_for(lambda: f"leaky[{program.pid}]" in daemon.watcher.error_text(), "a line", 20)
+    show(f"told after {time.monotonic() - began:.1f} s")
+    program.done()
+    daemon.wait_for_value("unfreed_process_leak_suspected", 1, pid=str(program.pid))
+    families = daemon.read()
+    program.end()
+    group.remove()
+    lines = [l for l in daemon.end().err.splitlines() if f"leaky[{program.pid}]" in l]
+    match = re.search(r"leaks zlib-inflate: none of [\d,]+ was ever closed; .* out of memory in .* "
+                      r"\(cgroup's memory.max: .* left\); site ([0-9a-f]{16}): inflateInit2_ < "
+                      r"open_message_set \(leaky.c:\d+\) < recover_segment ", lines[0])
+    assert match, lines
+    assert promtext.value(families, "unfreed_site_leak_suspected", site=match.group(1)) == 1
+    sites = [re.search(r" site ([0-9a-f]{16}):", l).group(1) for l in lines]
+    assert len(sites) == len(set(sites)), "told twice"
 
 
 def test_ended_processes_leave_the_textfile(lab, daemon):

@@ -92,6 +92,31 @@ static void the_rest_is_told_by_cause(void **state)
 	sim_fini(&sim);
 }
 
+/* What goes between the last reading and the end is no first use of what was there before. */
+static void what_was_given_back_since_is_told_as_such(void **state)
+{
+	const struct report_growth *growth;
+	struct report *report;
+	struct sim sim;
+
+	sim_init(&sim, INFLATE, DETECTOR_ONE_SHOT);
+	for (unsigned int i = 0; i <= 50; i++) {
+		send_reading(&sim, &(struct reading){ .anon = 10 * MB + i * MB });
+		sim.process->kinds[KIND_ANON].bytes = 20 * MB + i * MB;
+		sim_idle(&sim, 0.1);
+	}
+	sim.process->kinds[KIND_ANON].bytes = 20 * MB;
+	sim_idle(&sim, 0.1);
+	report = sim_report(&sim);
+	growth = &report->processes[0].growth;
+	assert_true(near(growth->resident_bytes, 50e6, 0.02));
+	assert_true(near(growth->rest[REST_GIVEN_BACK], 50e6, 0.02));
+	assert_true(growth->rest[REST_TOUCHED_LATER] < 1e6);
+	assert_false(growth->watch);
+	report__free(report);
+	sim_fini(&sim);
+}
+
 /* Arenas grow and no object is known behind them: to be watched, and said; never more. */
 static void growth_without_objects_is_watched(void **state)
 {
@@ -224,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_rest_is_told_by_cause),
+		cmocka_unit_test(what_was_given_back_since_is_told_as_such),
 		cmocka_unit_test(growth_without_objects_is_watched),
 		cmocka_unit_test(no_growth_is_no_account),
 		cmocka_unit_test(a_sawtooth_is_no_room),

@@ -324,6 +324,9 @@ static int compare_processes(const void *a, const void *b)
 
 	if (x->verdict != y->verdict)
 		return x->verdict < y->verdict ? 1 : -1;
+	/* Of those without a finding the larger: the rate of one that lived for a moment says nothing. */
+	if (x->verdict == VERDICT_NONE && x->resident_bytes != y->resident_bytes)
+		return x->resident_bytes < y->resident_bytes ? 1 : -1;
 	if (x->growth_bytes_per_second != y->growth_bytes_per_second)
 		return x->growth_bytes_per_second < y->growth_bytes_per_second ? 1 : -1;
 	return x->pid > y->pid ? 1 : x->pid < y->pid ? -1 : 0;

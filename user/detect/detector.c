@@ -309,8 +309,13 @@ static int tracked__read(struct tracked *tracked, uint64_t now_ns)
 		if (tracked__read_used(tracked, m) < 0)
 			return -ENOMEM;
 		if (m == &p->memory)
-			return 0;
+			break;
 	}
+	if (m->h.time_ns != tracked->read_ns) {
+		tracked->read_ns = m->h.time_ns;
+		tracked->read_private = process__private_bytes(p);
+	}
+	return 0;
 }
 
 /*

@@ -7,6 +7,7 @@
  *
  *   file           pages of mapped files: RssFile grew, and no site of files was found
  *   shared         shared memory likewise
+ *   given_back     what was given back since resident memory was read last: at a process's end, often all
  *   touched_later  private memory grew by more than was asked for meanwhile: pages of what was taken
  *                  before were touched now
  *   allocator      heap and anonymous regions that were taken while watched, at sites without a finding:
@@ -29,6 +30,7 @@
 /* What the process had when it had least, and now. */
 struct accounts {
 	double private_gain;		/* accessible */
+	double given_back;		/* of that, since the rest was read */
 	double anon, file, shared;	/* resident; each may be negative */
 };
 
@@ -43,7 +45,8 @@ static struct accounts accounts_of(const struct tracked *tracked)
 	const struct ev_memory *now = &p->memory, *then = &tracked->least;
 
 	return (struct accounts){
-		.private_gain = diff(process__private_bytes(p), tracked->least_private),
+		.private_gain = diff(tracked->read_private, tracked->least_private),
+		.given_back = diff(tracked->read_private, process__private_bytes(p)),
 		.anon = diff(now->rss_anon + now->swap, then->rss_anon + then->swap),
 		.file = diff(now->rss_file, then->rss_file),
 		.shared = diff(now->rss_shmem, then->rss_shmem),
@@ -103,6 +106,7 @@ static void explain_rest(const struct accounts *a, const struct explained *sites
 	left -= fmin(left, by_kind[0] + by_kind[1] + by_kind[2]);
 	out->rest[REST_FILE] = take(&left, a->file - by_kind[1]);
 	out->rest[REST_SHARED] = take(&left, a->shared - by_kind[2]);
+	out->rest[REST_GIVEN_BACK] = take(&left, fmin(a->given_back, a->anon));
 	out->rest[REST_TOUCHED_LATER] = take(&left, a->anon - fmax(0, a->private_gain));
 	out->rest[REST_ALLOCATOR] = take(&left, not_found);
 	out->rest[REST_UNKNOWN] = left;
@@ -128,7 +132,7 @@ int tracked__explain(const struct tracked *tracked, const struct growth *growth,
 		return r;
 	explain_rest(&a, sites, n, gained, out);
 	for (unsigned int i = 0; i < N_RESTS; i++)
-		rest += out->rest[i];
+		rest += i == REST_GIVEN_BACK ? 0 : out->rest[i];
 	if (rest < MIB || rest < gained / 20)
 		return 0;
 	rate = tracked__rest_rate(tracked, growth);

@@ -50,6 +50,7 @@ const char *rest_name(enum rest rest)
 	static const char *const names[] = {
 		[REST_FILE] = "file",
 		[REST_SHARED] = "shared",
+		[REST_GIVEN_BACK] = "given_back",
 		[REST_TOUCHED_LATER] = "touched_later",
 		[REST_ALLOCATOR] = "allocator",
 		[REST_UNKNOWN] = "unknown",

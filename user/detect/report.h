@@ -74,7 +74,7 @@ struct report_limit {
 
 /* Growth that no finding explains: explain.c. */
 enum rest {
-	REST_FILE, REST_SHARED, REST_TOUCHED_LATER, REST_ALLOCATOR, REST_UNKNOWN,
+	REST_FILE, REST_SHARED, REST_GIVEN_BACK, REST_TOUCHED_LATER, REST_ALLOCATOR, REST_UNKNOWN,
 	N_RESTS
 };
 const char *rest_name(enum rest rest);		/* as in the JSON */

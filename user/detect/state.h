@@ -27,6 +27,8 @@ struct tracked {
 	struct ev_memory least;		/* the reading with the least resident memory, swap included */
 	uint64_t least_private;		/* process__private_bytes() then */
 	bool has_least;
+	uint64_t read_private;		/* ... and at the latest reading, which was at */
+	uint64_t read_ns;
 	enum verdict verdict;
 };
 

@@ -2,8 +2,8 @@
 /*
  * The text form, for a person at a terminal of 100 columns.
  *
- * One block for each process: who, verdict, rate, time left; what was taken and given back, by
- * kind; then each finding with its stack and its evidence. Last, always, what was watched and how
+ * One block for each process but the many that came and went (text_quiet.c): who, verdict, rate, time
+ * left; what was taken and given back, by kind; then each finding with its stack and its evidence. Last, always, what was watched and how
  * far the numbers can be trusted: a report without a finding must not look like one without work.
  *
  * The report is put together in memory and written at once. Hostile strings go through
@@ -19,9 +19,12 @@
 #include "user/sink/layout.h"
 #include "user/sink/pick.h"
 #include "user/sink/text_growth.h"
+#include "user/sink/text_quiet.h"
 #include "user/sink/text_trust.h"
+#include "user/sink/words.h"
 #include "user/wire/decode.h"
 
+#define STACK_INDENT 6
 #define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
 #define MODULE_MAX 28
 #define COMM_MAX 32
@@ -54,71 +57,22 @@ static void add_line(struct page *page, struct text *line, size_t begun)
 	text__fini(line);
 }
 
+/* The same for a line of a process; none when there is nothing to say. */
+static void add_line_if_any(struct page *page, struct text *line)
+{
+	if (line->n || text__error(line)) {
+		text__add(&page->text, "  ");
+		add_line(page, line, 2);
+	}
+	text__fini(line);
+}
+
 /* --- a process ------------------------------------------------------------------------------ */
-
-static void add_rate(struct text *out, double bytes_per_second)
-{
-	if (bytes_per_second >= 0)
-		text__add(out, "+");
-	text__add_size(out, bytes_per_second);
-	text__add(out, "/s");
-}
-
-static const char *limit_words(enum ev_limit_kind kind)
-{
-	switch (kind) {
-	case EV_LIMIT_CGROUP_MAX:
-		return "cgroup's memory.max";
-	case EV_LIMIT_CGROUP_HIGH:
-		return "cgroup's memory.high";
-	case EV_LIMIT_RLIMIT_AS:
-		return "address space limit";
-	case EV_LIMIT_HOST:
-		return "host";
-	case EV_LIMIT_MAP_COUNT:
-		return "vm.max_map_count";
-	default:
-		return "limit";
-	}
-}
-
-/* ", out of memory in 18 s to 25 s", or nothing. */
-static void add_time_left(struct text *out, const struct report_process *p)
-{
-	const struct report_limit *limit = &p->limit;
-
-	if (!p->has_limit || p->verdict < VERDICT_GROWTH || limit->seconds_low < 0)
-		return;
-	text__addf(out, ", out of %s in ",
-		   limit->kind == EV_LIMIT_MAP_COUNT ? "mappings" : "memory");
-	text__add_duration(out, limit->seconds_low);
-	if (limit->seconds_high > limit->seconds_low * 1.1) {
-		text__add(out, " to ");
-		text__add_duration(out, limit->seconds_high);
-	}
-}
-
-static void add_limit(struct text *out, const struct report_process *p)
-{
-	const struct report_limit *limit = &p->limit;
-
-	text__addf(out, "(%s", limit_words(limit->kind));
-	if (p->limit_group && *p->limit_group)
-		text__addf(out, " in %s", p->limit_group);
-	text__add(out, ": ");
-	if (limit->kind == EV_LIMIT_MAP_COUNT) {
-		text__add_count(out, limit->bytes_left);
-		text__add(out, " maps");
-	} else {
-		text__add_size(out, (double)limit->bytes_left);
-	}
-	text__add(out, " left)");
-}
 
 /* Wrapped like any line, but only what follows the coloured words, which are narrow. */
 static void add_headline(struct page *page, const struct report_process *p)
 {
-	struct text *out = &page->text, line;
+	struct text *out = &page->text, line, left;
 	const char *word = "no leak found", *colour = PLAIN;
 	size_t begun;
 
@@ -141,14 +95,19 @@ static void add_headline(struct page *page, const struct report_process *p)
 	paint(page, PLAIN);
 	text__add(out, "  ");
 	text__fini(&line);
-	add_rate(&line, p->growth_bytes_per_second);
-	add_time_left(&line, p);
+	/* What grew, and gave it all back before it ended, needs no rate. */
+	if (!p->exited || p->verdict != VERDICT_NONE)
+		words_add_rate(&line, p->growth_bytes_per_second);
+	text__init(&left);
+	if (words_add_time_left(&left, p))
+		text__addf(&line, ", %s", left.s ? left.s : "");
+	text__fini(&left);
 	if (p->has_limit) {
 		text__add(&line, " ");
-		add_limit(&line, p);
+		words_add_limit(&line, p);
 	}
 	if (p->exited)
-		text__add(&line, ", has ended");
+		text__add(&line, line.n ? ", has ended" : "has ended");
 	add_line(page, &line, begun);
 }
 
@@ -161,12 +120,17 @@ static void add_facts(struct page *page, const struct report_process *p)
 		text__addf(&line, "%s, ", p->unit);
 	if (p->runtime && *p->runtime)
 		text__addf(&line, "%s, ", p->runtime);
-	text__add(&line, "resident ");
-	text__add_size(&line, (double)p->resident_bytes);
-	text__add(&line, ", accessible ");
+	if (p->resident_bytes || !p->exited) {	/* it may have ended before it was asked */
+		text__add(&line, p->exited ? "resident when last asked " : "resident ");
+		text__add_size(&line, (double)p->resident_bytes);
+		text__add(&line, ", ");
+	}
+	text__add(&line, p->exited ? "accessible at its end " : "accessible ");
 	text__add_size(&line, (double)p->accessible_bytes);
-	text__add(&line, ", reserved ");
-	text__add_size(&line, (double)p->reserved_bytes);
+	if (p->reserved_bytes) {
+		text__add(&line, ", only reserved ");
+		text__add_size(&line, (double)p->reserved_bytes);
+	}
 	text__add(&page->text, "  ");
 	add_line(page, &line, 2);
 }
@@ -182,11 +146,9 @@ static double share_of_kind(const struct report_process *p, const char *kind)
 	return share;
 }
 
-static void add_kind(struct page *page, const struct report_process *p,
-		     const struct report_kind *k)
+static void add_kind(struct page *page, const struct report_kind *k, double share)
 {
 	bool handle = !is_region_kind(k->kind);
-	double share = share_of_kind(p, k->kind);
 	struct text line;
 
 	text__init(&line);
@@ -194,7 +156,13 @@ static void add_kind(struct page *page, const struct report_process *p,
 	text__add_count(&line, k->opened);
 	text__add(&line, handle ? " opened, " : " taken, ");
 	text__add_count(&line, k->closed);
-	text__add(&line, handle ? " closed, " : " given back, ");
+	text__add(&line, handle ? " closed" : " given back");
+	if (k->closed_by_collector) {
+		text__add(&line, " (");
+		text__add_count(&line, k->closed_by_collector);
+		text__add(&line, " by the collector)");
+	}
+	text__add(&line, ", ");
 	text__add_count(&line, k->open);
 	text__add(&line, handle ? " open now, about " : " held, ");
 	text__add_size(&line, (double)k->bytes);
@@ -209,92 +177,121 @@ static void add_kind(struct page *page, const struct report_process *p,
 	add_line(page, &line, 2);
 }
 
+/* "anon 98,909 of 98,959 held, 7.4 GB" */
+static void add_mappings(struct text *line, const struct report_kind *k)
+{
+	text__addf(line, "%s%s ", line->n ? "; " : "mappings: ", k->kind);
+	text__add_count(line, k->open);
+	text__add(line, " of ");
+	text__add_count(line, k->opened);
+	text__add(line, " held, ");
+	text__add_size(line, (double)k->bytes);
+}
+
+/* What was there before and did not move is no news. */
+static bool is_news(const struct page *page, const struct report_kind *k)
+{
+	return k->opened || k->closed || page->opts->all_sites;
+}
+
+/* A line for each kind that explains growth, then for each other kind of handle; the mappings that
+ * explain nothing, of which every process has some of each kind, share one. */
+static void add_kinds(struct page *page, const struct report_process *p)
+{
+	struct text rest;
+	double share;
+
+	text__init(&rest);
+	for (size_t i = 0; i < p->n_kinds; i++) {
+		share = share_of_kind(p, p->kinds[i].kind);
+		if (share > 0.005 && is_news(page, &p->kinds[i]))
+			add_kind(page, &p->kinds[i], share);
+	}
+	for (size_t i = 0; i < p->n_kinds; i++) {
+		const struct report_kind *k = &p->kinds[i];
+
+		if (!is_news(page, k) || share_of_kind(p, k->kind) > 0.005)
+			continue;
+		if (!is_region_kind(k->kind)) {
+			add_kind(page, k, 0);
+			continue;
+		}
+		add_mappings(&rest, k);
+	}
+	add_line_if_any(page, &rest);
+}
+
 static void add_rest(struct page *page, const struct report_process *p)
 {
 	struct text line;
 
+	if (p->exited && p->verdict == VERDICT_NONE)
+		return;		/* it gave back what it had grown by, or its system did */
+
 	text__init(&line);
 	text_add_rest(&line, p);
-	if (line.n) {
-		text__add(&page->text, "  ");
-		add_line(page, &line, 2);
-	} else {
-		text__fini(&line);
-	}
+	add_line_if_any(page, &line);
 }
 
 /* --- a site --------------------------------------------------------------------------------- */
 
-static bool is_java(const struct report_frame *frame)
-{
-	return frame->kind == FRAME_JAVA || frame->kind == FRAME_JAVA_INLINED ||
-	       frame->kind == FRAME_JAVA_INTERPRETED;
-}
-
-/* The name of a frame; an unknown one keeps its place: [module+0xoffset]. */
-static void frame_name(struct text *out, const struct report_frame *frame)
-{
-	if (frame->function)
-		text__add(out, frame->function);
-	else if (frame->module)
-		text__addf(out, "[%s+0x%" PRIx64 "]", frame->module, frame->offset);
-	else
-		text__addf(out, "[0x%" PRIx64 "]", frame->offset);
-	if (is_java(frame)) {	/* the class tells the file */
-		if (frame->line)
-			text__addf(out, ":%" PRIu32, frame->line);
-	} else if (frame->file && frame->line) {
-		const char *slash = strrchr(frame->file, '/');
-
-		/* The folder is the builder's business; the JSON form has the whole path. */
-		text__addf(out, " (%s:%" PRIu32 ")", slash ? slash + 1 : frame->file, frame->line);
-	}
-}
-
+/* Columns of a name beside which a module is to be told; a name alone has the line for itself. */
 static size_t frame_columns(const struct report_frame *frame)
 {
 	struct text name;
 	size_t c;
 
+	if (!frame->function || !frame->module)
+		return 0;
 	text__init(&name);
-	frame_name(&name, frame);
+	words_add_frame(&name, frame);
 	c = name.s ? layout_columns(name.s) : 0;
 	text__fini(&name);
 	return c < FUNCTION_MAX ? c : FUNCTION_MAX;
 }
 
+static void add_frame(struct page *page, const struct report_frame *frame, size_t widest)
+{
+	bool has_module = frame->function && frame->module;
+	struct text *out = &page->text, name;
+	size_t c;
+
+	text__init(&name);
+	words_add_frame(&name, frame);
+	if (text__error(&name))
+		out->failed = true;
+	layout_add_spaces(out, STACK_INDENT);
+	c = layout_add_cut(out, name.s ? name.s : "",
+			   has_module ? FUNCTION_MAX : LAYOUT_WIDTH - STACK_INDENT);
+	text__fini(&name);
+	if (has_module) {
+		layout_add_spaces(out, widest - c + 2);
+		layout_add_cut(out, frame->module, MODULE_MAX);
+	}
+	text__add(out, "\n");
+}
+
 static void add_stack(struct page *page, const struct report_site *site)
 {
+	size_t n = page->opts->all_sites ? site->n_frames : site__n_telling_frames(site);
 	struct text *out = &page->text;
 	size_t widest = 0;
 
-	for (size_t i = 0; i < site->n_frames; i++) {
+	for (size_t i = 0; i < n; i++) {
 		size_t c = frame_columns(&site->frames[i]);
 
 		widest = c > widest ? c : widest;
 	}
-	for (size_t i = 0; i < site->n_frames; i++) {
-		const struct report_frame *frame = &site->frames[i];
-		struct text name;
-		size_t c;
-
-		text__init(&name);
-		frame_name(&name, frame);
-		if (text__error(&name))
-			out->failed = true;
-		layout_add_spaces(out, 6);
-		c = layout_add_cut(out, name.s ? name.s : "", FUNCTION_MAX);
-		text__fini(&name);
-		if (frame->function && frame->module) {
-			layout_add_spaces(out, widest - c + 2);
-			layout_add_cut(out, frame->module, MODULE_MAX);
-		}
-		text__add(out, "\n");
-	}
+	for (size_t i = 0; i < n; i++)
+		add_frame(page, &site->frames[i], widest);
+	layout_add_spaces(out, n == site->n_frames && n && site->complete ? 0 : STACK_INDENT);
 	if (!site->n_frames)
-		text__add(out, "      (no stack was taken)\n");
+		text__add(out, "(no stack was taken)\n");
 	else if (!site->complete)
-		text__add(out, "      (the stack is incomplete: callers beyond are missing)\n");
+		text__add(out, "(the stack is incomplete: callers beyond are missing)\n");
+	else if (n < site->n_frames)
+		text__addf(out, "(%zu frames of the JVM, to the start of the thread)\n",
+			   site->n_frames - n);
 }
 
 static void add_site(struct page *page, const struct report_site *site)
@@ -311,7 +308,7 @@ static void add_site(struct page *page, const struct report_site *site)
 	if (site->verdict >= VERDICT_GROWTH)
 		text__addf(out, "  %.0f%% of the growth", site->share * 100);
 	text__add(out, "  ");
-	add_rate(out, site->bytes_per_second);
+	words_add_rate(out, site->bytes_per_second);
 	text__add(out, is_region_kind(site->kind) ? ", " : ", about ");
 	text__add_size(out, (double)site->bytes);
 	text__add(out, " held");
@@ -365,11 +362,7 @@ static void add_process(struct page *page, const struct report_process *p)
 
 	add_headline(page, p);
 	add_facts(page, p);
-	for (size_t i = 0; i < p->n_kinds; i++) {
-		/* What was there before and did not move is no news. */
-		if (p->kinds[i].opened || p->kinds[i].closed || page->opts->all_sites)
-			add_kind(page, p, &p->kinds[i]);
-	}
+	add_kinds(page, p);
 	add_rest(page, p);
 	for (size_t i = 0; i < p->n_sites; i++) {
 		if (p->sites[i].verdict >= least && !is_aside(page, p, &p->sites[i]))
@@ -393,11 +386,20 @@ static int text_write(const struct report *report, FILE *stream, const struct si
 {
 	static const struct sink_opts plain;
 	struct page page = { .opts = opts ? opts : &plain };
+	size_t n_quiet = page.opts->all_sites ? SIZE_MAX : report__n_quiet_told(report);
 	int r;
 
 	text__init(&page.text);
-	for (size_t i = 0; i < report->n_processes; i++)
-		add_process(&page, &report->processes[i]);
+	for (size_t i = 0; i < report->n_processes; i++) {
+		const struct report_process *p = &report->processes[i];
+
+		if (!process__is_quiet(p) || n_quiet)
+			add_process(&page, p);
+		if (process__is_quiet(p) && n_quiet)
+			n_quiet--;
+	}
+	if (!page.opts->all_sites)
+		text_add_quiet(&page.text, report);
 	if (!report->n_processes)
 		add_nobody(&page);
 	text_add_trust(&page.text, report);

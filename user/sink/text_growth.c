@@ -13,6 +13,8 @@ static const char *rest_words(enum rest rest)
 		return "pages of mapped files";
 	case REST_SHARED:
 		return "shared memory";
+	case REST_GIVEN_BACK:
+		return "given back since";
 	case REST_TOUCHED_LATER:
 		return "first use of what was taken before";
 	case REST_ALLOCATOR:

@@ -25,7 +25,7 @@
 #define STACKS_AFTER_HANDLES 8
 
 #define MAX_LAST_CALLS 65536		/* threads; when full it starts over */
-#define SAME_CALL_NS 1000000ull
+#define SAME_CALL_NS 1000000000ull	/* the thread may lose its CPU between the two */
 
 /* The service takes stacks for processes that have lived and taken a while. */
 static void count_acquisition(struct live *live, struct watched *p, bool handle, uint64_t now)
@@ -57,7 +57,7 @@ static void fill_handle(struct ev_handle *ev)
 /*
  * One call can hit two probes: containers that share an image show one file under several (device,
  * inode)s, and a library laid over another calls on to it by the same name. The same thread, function
- * and handle again at once, but in another file, is the same call.
+ * and handle again, but in another file, is the same call.
  */
 static bool is_same_call(struct live *live, const struct ev_handle *ev)
 {
