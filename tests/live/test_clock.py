@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Who cannot run can give nothing back: a process stopped, frozen or starved of work is not called
 a leak for what it held then, and one that runs is judged as quickly as ever."""
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Real programs: those that grow for a good reason are no leak, those that leak are, and the exit
 status says so. `make check-long` has the same for as many minutes as one likes."""
 

@@ -245,6 +245,25 @@ static void mappings_run_out(void **state)
 	sim_fini(&sim);
 }
 
+/* 32 MB of strays are nothing to a host with 100 GB, and much to a process with 2,000 mappings left. */
+static void the_service_knows_of_mappings(void **state)
+{
+	static const struct {
+		uint64_t n_maps;
+		enum verdict verdict;
+	} rows[] = { { 1000, VERDICT_WATCH }, { 63000, VERDICT_LEAK } };
+
+	for (unsigned int i = 0; i < N(rows); i++) {
+		struct sim sim;
+
+		sim_init(&sim, KIND_ANON, DETECTOR_SERVICE);
+		send_reading(&sim, &(struct reading){ .anon = 100 * MB, .n_maps = rows[i].n_maps });
+		map_regions(&sim, 2000, 4);
+		assert_int_equal(sim_verdict(&sim), rows[i].verdict);
+		sim_fini(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_sawtooth_is_no_room),
 		cmocka_unit_test(others_of_the_group_count),
 		cmocka_unit_test(mappings_run_out),
+		cmocka_unit_test(the_service_knows_of_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,19 @@ uint64_t process__left(const struct process *process)
 	return least;
 }
 
+uint64_t site__left(const struct site *site, uint64_t process_left)
+{
+	const struct process *p = site->process;
+	uint64_t left = p->memory.left[EV_LIMIT_MAP_COUNT], bytes;
+
+	if (!p->has_memory || kind_is_handle(site->kind) || site->kind == KIND_HEAP || !site->open ||
+	    left >= p->memory.limit[EV_LIMIT_MAP_COUNT] / 2)
+		return process_left;
+	if (__builtin_mul_overflow(left, site->bytes / site->open, &bytes))
+		return process_left;
+	return bytes < process_left ? bytes : process_left;
+}
+
 static double share__part(struct share_of *sites, size_t n, bool handles, double room,
 			  double gained)
 {

@@ -17,6 +17,11 @@ struct growth tracked__growth(const struct tracked *tracked);
 
 /* Bytes to the nearest byte limit, UINT64_MAX: none is known. */
 uint64_t process__left(const struct process *process);
+/*
+ * The same for one site, given that. Where more than half of the mappings allowed are there, regions run
+ * out of mappings, maybe sooner: as many bytes as the mappings left would hold at the site's usual size.
+ */
+uint64_t site__left(const struct site *site, uint64_t process_left);
 
 static inline bool limit_is_bytes(unsigned int kind) { return kind != EV_LIMIT_MAP_COUNT; }
 

@@ -38,6 +38,10 @@ static inline uint64_t process__private_bytes(const struct process *p)
 	return p->kinds[KIND_ANON].bytes + p->kinds[KIND_HEAP].bytes;
 }
 
+void tracked__free(struct tracked *tracked);
+/* Takes in the process's latest readings, as of a check. 0 or -ENOMEM. */
+int tracked__read(struct tracked *tracked, uint64_t now_ns);
+
 /* A slot of detector.processes. */
 struct tracked_slot {
 	const struct process *process;	/* the key */
