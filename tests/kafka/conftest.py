@@ -26,6 +26,15 @@ ZLIB = "/usr/lib/x86_64-linux-gnu/libz.so.1"
 LIMIT = 5 << 30
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: in make check-kafka only")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("KAFKA_FULL") != "1":
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
 def jars_of(version):
     folder = CACHE / version
     done = subprocess.run([HERE / "fetch.sh", version, folder], capture_output=True, text=True,

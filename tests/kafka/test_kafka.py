@@ -24,8 +24,6 @@ import witness
 from conftest import LIMIT
 from harness import UNFREED, function_names
 
-FULL = os.environ.get("KAFKA_FULL") == "1"
-full_only = pytest.mark.skipif(not FULL, reason="only in make check-kafka")
 WITHIN_S = 5
 # A young generation that holds all that recovery makes: no collection ends the streams.
 HEAP = ["-Xms5500m", "-Xmx5500m", "-Xmn5g", "-XX:+UseSerialGC", "-XX:MetaspaceSize=512m"]
@@ -251,7 +249,7 @@ def test_attach(dirty, broker, java_of, tmp_path, seen, show):
          f"{sure - asked:.1f} s after it was asked")
 
 
-@full_only
+@pytest.mark.full
 def test_attach_ends_by_itself(dirty, broker, java_of, tmp_path, show):
     """What the engineer types: one command and a PID."""
     process = dirty.start(broker())
@@ -406,7 +404,7 @@ def test_closed_by_the_collector(dirty, broker, java_of, tmp_path, show):
     assert in_order(STACK, function_names(site))
 
 
-@full_only
+@pytest.mark.full
 def test_recovery_takes_hardly_longer(dirty, java_of, show):
     """Without, and with each way of watching, in turn; by the broker's own log."""
     def alone():
