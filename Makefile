@@ -238,6 +238,7 @@ help:
 	@echo 'sudo make demo     install what is missing, build, find a leak in a bundled program'
 	@echo 'sudo make check    install what is missing, build, run every test'
 	@echo 'sudo make check-verify   DURATION=60: verify beside real programs at work, so long each'
+	@echo 'sudo make check-kafka    the Kafka broker that leaks and the one that does not, with a large log'
 	@echo 'sudo make check-long     MINUTES=30: healthy programs that grow, so long, none called a leak'
 	@echo 'make               build $(B)/unfreed'
 	@echo 'make unit          build the unit tests ($(B)/tests/unit)'

@@ -21,7 +21,7 @@ zlib1g-dev libjson-c-dev libiberty-dev'
 # the checkers of `make lint`.
 TEST_PACKAGES='libcmocka-dev python3 python3-pytest default-jdk-headless nodejs binutils elfutils
 gdb util-linux procps mandoc shellcheck clang-format systemd stress-ng redis-tools postgresql
-libclang-rt-dev g++ rustc python3-dev xz-utils debuginfod'
+libclang-rt-dev g++ rustc python3-dev xz-utils debuginfod maven openjdk-17-jdk-headless'
 
 # Large, and not everywhere a package (Ubuntu has it as a snap only).
 LONG_PACKAGES='chromium curl'
@@ -91,6 +91,8 @@ have_otherwise()
 			[ -x "$javac" ] && return 0
 		done
 		return 1 ;;
+	openjdk-17-jdk-headless)	# a broker of 2016 runs on no later one
+		set -- /usr/lib/jvm/*17*/bin/javac && [ -x "$1" ] ;;
 	postgresql) set -- /usr/lib/postgresql/*/bin/pgbench && [ -x "$1" ] ;;
 	libclang-rt-dev)
 		[ -e "$(clang -print-file-name=libclang_rt.fuzzer-x86_64.a 2>/dev/null)" ] ;;
@@ -103,7 +105,7 @@ without_unknown()
 {
 	for package in "$@"; do
 		case $package in
-		chromium | libclang-rt-dev)
+		chromium | libclang-rt-dev | openjdk-17-jdk-headless)
 			if ! apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [0-9]'; then
 				step "this system has no package $package: its tests are skipped" >&2
 				continue

@@ -88,13 +88,13 @@ static int remember(struct alert *alert, const struct process *p, const struct s
 	return 0;
 }
 
-/* The site as the report has it; NULL: it was left out, as others are worse. */
+/* The site as the report has it; NULL: it was left out, as others are worse, or the process was. */
 static const struct report_site *in_report(const struct report_process *p, const struct world *world,
 					   const struct site *site)
 {
 	const char *kind = world__kind_name(world, site->kind);
 
-	for (size_t i = 0; i < p->n_sites; i++) {
+	for (size_t i = 0; p && i < p->n_sites; i++) {
 		const struct report_site *s = &p->sites[i];
 		uint64_t id = s->site[0] ? strtoull(s->site, NULL, 16) : 0;
 
@@ -145,13 +145,8 @@ static int tell(struct alert *alert, struct pipeline *pipeline)
 	int r = pipeline__report(pipeline, &report);
 
 	for (struct process *p = world__processes(pipeline->world); !r && p; p = p->next) {
-		const struct report_process *reported;
-
-		if (!is_new(alert, pipeline->detector, p))
-			continue;
-		reported = find_process(report, p);
-		if (reported)
-			r = tell_process(alert, pipeline, p, reported);
+		if (is_new(alert, pipeline->detector, p))
+			r = tell_process(alert, pipeline, p, find_process(report, p));
 	}
 	report__free(report);
 	return r;

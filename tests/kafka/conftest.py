@@ -23,7 +23,16 @@ MEGABYTES = int(os.environ.get("KAFKA_MB", "400"))
 LEAKING, FIXED = "0.9.0.1", "0.10.0.1"
 ZLIB = "/usr/lib/x86_64-linux-gnu/libz.so.1"
 # As on a broker's host, where a limit is near. What the heap takes is in there, too.
-LIMIT = 6 << 30
+LIMIT = 5 << 30
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: in make check-kafka only")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("KAFKA_FULL") != "1":
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
 
 
 def jars_of(version):
@@ -114,11 +123,11 @@ def java_of():
 
 @pytest.fixture(autouse=True)
 def show(request, capsys):
-    """Prints figures past pytest's capturing; after the test, how long it took."""
+    """Prints figures past pytest's capturing; at the end, how long the test took."""
     began = time.monotonic()
 
     def line(text):
         with capsys.disabled():
-            print(f"\n    {request.node.name}: {text}", end="", flush=True)
+            print(f"\n    {request.node.name}: {text}", flush=True)
     yield line
-    line(f"{time.monotonic() - began:.0f} s\n    ")
+    line(f"{time.monotonic() - began:.0f} s")

@@ -24,8 +24,6 @@ import witness
 from conftest import LIMIT
 from harness import UNFREED, function_names
 
-FULL = os.environ.get("KAFKA_FULL") == "1"
-full_only = pytest.mark.skipif(not FULL, reason="only in make check-kafka")
 WITHIN_S = 5
 # A young generation that holds all that recovery makes: no collection ends the streams.
 HEAP = ["-Xms5500m", "-Xmx5500m", "-Xmn5g", "-XX:+UseSerialGC", "-XX:MetaspaceSize=512m"]
@@ -251,7 +249,7 @@ def test_attach(dirty, broker, java_of, tmp_path, seen, show):
          f"{sure - asked:.1f} s after it was asked")
 
 
-@full_only
+@pytest.mark.full
 def test_attach_ends_by_itself(dirty, broker, java_of, tmp_path, show):
     """What the engineer types: one command and a PID."""
     process = dirty.start(broker())
@@ -291,6 +289,17 @@ class Daemon:
     def families(self):
         return promtext.parse(self.file.read_text(encoding="utf-8"))
 
+    def families_written_after(self, moment, patience=20):
+        """What was read from the ring until then is in them."""
+        name = "unfreed_last_write_timestamp_seconds"
+        while True:
+            families = self.families()
+            written = time.monotonic() - time.time() + promtext.value(families, name)
+            if written > moment + 1:
+                return families
+            assert time.monotonic() < moment + patience, "the textfile is not written any more"
+            time.sleep(0.1)
+
     def told_of(self, pid):
         return [(t, l) for t, l in self.lines if f"java[{pid}]" in l]
 
@@ -311,8 +320,8 @@ def test_daemon(dirty, broker, cgroup, java_of, tmp_path, show):
     process = dirty.start(broker())
     java = java_of(process)
     dirty.wait_for_port(dirty.broker_port, process)
-    time.sleep(2.5)  # two more writings
-    families = daemon.families()
+    os.kill(java, signal.SIGSTOP)  # so that textfile and witness count up to the same moment
+    families = daemon.families_written_after(time.monotonic())
     process.send_signal(signal.SIGTERM)
     process.wait(30)
     assert daemon.stop() == 0
@@ -326,7 +335,9 @@ def test_daemon(dirty, broker, cgroup, java_of, tmp_path, show):
     show(f"told in the journal {told[0][0] - counts.first:.1f} s after the first stream: {told[0][1][:400]}")
     opened = value("handles_opened_total", kind="zlib-inflate")
     closed = value("handles_closed_total", kind="zlib-inflate")
-    show(f"{opened:.0f} opened and {closed:.0f} closed, says the textfile")
+    show(f"{opened:.0f} opened and {closed:.0f} closed, says the textfile; {len(counts.opened)} and "
+         f"{len(counts.closed)}, says the witness; the service used "
+         f"{promtext.value(families, 'unfreed_self_cpu_seconds_total'):.1f} s of CPU time")
     assert opened == len(counts.opened) and closed == len(counts.closed) == 0
     assert not any(v for _, v in families["unfreed_events_lost_total"].samples)
     assert value("process_leak_suspected") == 1
@@ -345,7 +356,8 @@ def test_daemon(dirty, broker, cgroup, java_of, tmp_path, show):
 
 def test_fixed(dirty, broker, fixed_jars, java_of, tmp_path, seen, show):
     """The release that closes them: the same number, nothing found, although it uses more memory."""
-    watch = Watch(dirty, "run", "--", *broker(jars=fixed_jars, **RELEASED))
+    watch = Watch(dirty, "run", "--record", tmp_path / "fixed.capture", "--",
+                  *broker(jars=fixed_jars, **RELEASED))
     java = java_of(watch.process)
     dirty.wait_for_port(dirty.broker_port, watch.process)
     resident = resident_kb(java)
@@ -392,7 +404,7 @@ def test_closed_by_the_collector(dirty, broker, java_of, tmp_path, show):
     assert in_order(STACK, function_names(site))
 
 
-@full_only
+@pytest.mark.full
 def test_recovery_takes_hardly_longer(dirty, java_of, show):
     """Without, and with each way of watching, in turn; by the broker's own log."""
     def alone():
