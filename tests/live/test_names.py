@@ -112,12 +112,43 @@ def test_doctor_on_an_interpreter(lab):
     program.end()
 
 
-@pytest.mark.parametrize("memory", [[], ["--memfd"]], ids=["anonymous", "memfd"])
-def test_made_at_run_time(lab, memory):
-    counts, result = lab.observe(lab.c("jitted", *memory, "--rate", "600"))
+def python_with_perf():
+    """A Python that can write a perf map, 3.12 or later."""
+    for name in (PYTHON, "python3.12", "python3.13", "python3.14"):
+        done = subprocess.run([name, "-X", "perf", "-c", "import sys; sys.stdout.write(str("
+                               "sys.is_stack_trampoline_active()))"], capture_output=True,
+                              check=False) if shutil.which(name) else None
+        if done and done.stdout == b"True":
+            return name
+    return None
+
+
+def test_python_functions(lab, tmp_path):
+    python = python_with_perf()
+    if not python:
+        pytest.skip("no Python 3.12 or later on this machine")
+    script = tmp_path / "shop.py"
+    script.write_text("import os, time, zlib\nkept = []\n"
+                      "def forget_cart():\n    kept.append(zlib.decompressobj())\n"
+                      "def serve():\n    forget_cart()\n    time.sleep(0.002)\n"
+                      "for i in range(300): serve()\nos._exit(0)\n")
+    result = lab.run(python, "-X", "perf", script)
+    process = result.report["processes"][0]
+    Path(f"/tmp/perf-{process['pid']}.map").unlink()
+    site = site_of(result, process["pid"], "zlib-inflate")
+    assert [f["function"] for f in site["stack"] if f["kind"] == "jit"] == [
+        "forget_cart", "serve", "<module>"]
+    assert function_names(site)[-1] == "_start" and site["opened"] >= 297
+
+
+@pytest.mark.parametrize("way", [[], ["--memfd"], ["--trampoline"]],
+                         ids=["anonymous", "memfd", "no-frame-pointer"])
+def test_made_at_run_time(lab, way):
+    counts, result = lab.observe(lab.c("jitted", *way, "--rate", "600"))
     site = site_of(result, counts["pid"], "anon")
     names = function_names(site)
-    assert names[1:4] == ["take_piece", "forget_piece", "main"]
+    assert names[1:4] == ["take_piece", "forget_piece", "main"] and names[-1] == "_start"
+    assert site["opened"] >= 0.99 * counts["opened"]
     frame = frame_of(site, "forget_piece")
     assert frame["kind"] == "jit" and frame["file"] == "/srv/made.py" and frame["line"] is None
 
