@@ -188,7 +188,8 @@ struct ev_handle {
 enum ev_frame_kind {
 	EV_FRAME_NATIVE = 0,
 	EV_FRAME_INTERPRETED = 1,	/* extra[0] Method*, extra[1] bcp */
-	EV_FRAME_GUARDED = 2,		/* extra[0] the guard's value (an nmethod's compile id),
+	EV_FRAME_GUARDED = 2,		/* extra[0] the guard's value (an nmethod's compile id, the bytes
+					 * of other code that was made at run time),
 					 * extra[1] the true pc of a deoptimized frame, else 0 */
 };
 

@@ -7,7 +7,12 @@
  */
 #include "tests/unit/symbol_files.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "user/base/loop.h"
 
 /* Resolves `hidden`, which only .symtab has, in `stripped` at the place that lib.so has it. */
 static void check_hidden_in(const struct folder *folder, const char *stripped, const char *root,
@@ -225,6 +230,79 @@ static void test_debuginfod(void **state)
 	unsetenv("DEBUGINFOD_URLS");
 }
 
+/* Answers one request after a second; in a process of its own. */
+static pid_t serve_slowly(int listen_fd, const struct folder *folder, const char *name)
+{
+	cleanup_free char *body = malloc(1 << 20);
+	char request[4096], head[128];
+	pid_t pid = fork();
+	ssize_t n;
+	int fd;
+
+	if (pid)
+		return pid;
+	alarm(30);
+	n = read(open_in(folder, name), body, 1 << 20);
+	fd = accept(listen_fd, NULL, NULL);
+	if (n <= 0 || fd < 0 || read(fd, request, sizeof(request)) <= 0)
+		_exit(1);
+	usleep(1000000);
+	snprintf(head, sizeof(head), "HTTP/1.0 200 OK\r\nContent-Length: %zd\r\n\r\n", n);
+	if (write(fd, head, strlen(head)) < 0 || write(fd, body, (size_t)n) != n)
+		_exit(1);
+	_exit(0);
+}
+
+/* Who does not wait has the names with a later question, and is not held meanwhile. */
+static void test_slow_server(void **state)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct symbol_query query = { .dev = 1, .ino = 1 };
+	const struct folder *folder = *state;
+	socklen_t addr_sz = sizeof(addr);
+	cleanup_fd int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cleanup_fd int whole = open_in(folder, "lib.so");
+	uint64_t asked_ns, longest_ns = 0;
+	struct symbolizer *s;
+	struct elf_symbol found;
+	struct symbol symbol;
+	char text[128];
+	int r = 1, n = 0;
+	pid_t pid;
+
+	if (!dlopen("libdebuginfod.so.1", RTLD_LAZY))
+		skip();
+	assert_true(run(folder, "objcopy --only-keep-debug lib.so slow.debug && strip -o slow.so lib.so"));
+	assert_int_equal(bind(listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(listen_fd, 8), 0);
+	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&addr, &addr_sz), 0);
+	snprintf(text, sizeof(text), "http://127.0.0.1:%u/", ntohs(addr.sin_port));
+	setenv("DEBUGINFOD_URLS", text, 1);
+	snprintf(text, sizeof(text), "%s/slow-cache", folder->path);
+	setenv("DEBUGINFOD_CACHE_PATH", text, 1);
+	pid = serve_slowly(listen_fd, folder, "slow.debug");
+	assert_int_equal(find_symbol(whole, "hidden", &found), 1);
+	query.offset = found.file_offset + 1;
+	assert_int_equal(symbolizer__new(&s, &(struct symbolizer_opts){ 0 }), 0);
+	assert_int_equal(symbolizer__add(s, 1, 1, open_in(folder, "slow.so"), NULL), 0);
+	for (; r == 1 && n < 100; n++) {
+		asked_ns = clock_monotonic_ns();
+		r = symbolizer__resolve(s, &query, &symbol);
+		if (clock_monotonic_ns() - asked_ns > longest_ns)
+			longest_ns = clock_monotonic_ns() - asked_ns;
+		usleep(50000);
+	}
+	print_message("known at question %d; the longest took %.0f ms\n", n, (double)longest_ns / 1e6);
+	assert_int_equal(r, 0);
+	assert_true(n > 2 && longest_ns < 800000000);
+	assert_string_equal(symbol.function, "hidden");
+	assert_int_equal(symbol.line, 3);
+	symbol__fini(&symbol);
+	symbolizer__free(s);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	unsetenv("DEBUGINFOD_URLS");
+}
+
 static int set_up(void **state)
 {
 	unsetenv("DEBUGINFOD_URLS");
@@ -243,7 +321,7 @@ int main(void)
 		cmocka_unit_test(test_lines_only),	 cmocka_unit_test(test_compressed_dwarf),
 		cmocka_unit_test(test_no_aranges),	 cmocka_unit_test(test_debugdata),
 		cmocka_unit_test(test_build_id_folder),	 cmocka_unit_test(test_debuginfod),
-		cmocka_unit_test(test_other_root),
+		cmocka_unit_test(test_other_root),	 cmocka_unit_test(test_slow_server),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, library_tear_down);

@@ -324,6 +324,35 @@ static void test_jit(void **state)
 	munmap(room, 4096);
 }
 
+/* sub $8, %rsp; call *%rsi; add $8, %rsp; ret: without a frame pointer, in callers that keep none. */
+static const uint8_t trampoline_code[] = { 0x48, 0x83, 0xec, 0x08, 0xff, 0xd6,
+					   0x48, 0x83, 0xc4, 0x08, 0xc3 };
+
+static void test_trampoline(void **state)
+{
+	cleanup_free struct scene *scene = new_scene();
+	void (*code)(struct scene *, void (*)(struct scene *));
+	void *room = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct ev_stack *stack = &scene->stack;
+	const struct ev_frame *frame;
+	size_t i;
+
+	assert_true(room != MAP_FAILED);
+	memcpy(room, trampoline_code, sizeof(trampoline_code));
+	memcpy(&code, &room, sizeof(code));
+	code(scene, capture_once);
+	assert_true(stack->n_frames > scene->n_pcs + 3);
+	for (i = 1; i < scene->n_pcs; i++)
+		assert_int_equal(stack->frames[i].pc, scene->pcs[i]);
+	frame = &stack->frames[i - 1];
+	assert_int_equal(frame->pc, (uint64_t)(uintptr_t)room + 6);
+	assert_int_equal(frame->kind, EV_FRAME_GUARDED);
+	assert_int_equal(frame->extra[0], 0x08c48348);
+	assert_int_equal(stack->end, EV_STACK_COMPLETE);
+	munmap(room, 4096);
+}
+
 /* --- the front: rules by pc, the caches ----------------------------------------------------------- */
 
 static void test_pcs_without_code(void **state)
@@ -699,6 +728,7 @@ int main(void)
 		cmocka_unit_test(test_signal),
 		cmocka_unit_test(test_signal_on_alternate_stack),
 		cmocka_unit_test(test_jit),
+		cmocka_unit_test(test_trampoline),
 		cmocka_unit_test(test_pcs_without_code),
 		cmocka_unit_test(test_map_file_cannot_be_read_now),
 		cmocka_unit_test(test_caches_are_bounded),

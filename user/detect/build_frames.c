@@ -31,8 +31,6 @@ static enum report_frame_kind frame_kind(const struct frame *frame)
 {
 	if (frame->kind == EV_FRAME_INTERPRETED)
 		return FRAME_JAVA_INTERPRETED;
-	if (frame->kind == EV_FRAME_GUARDED)
-		return FRAME_JAVA;
 	return frame->file ? FRAME_NATIVE : FRAME_JIT;
 }
 

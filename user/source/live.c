@@ -90,7 +90,8 @@ void live_bound(struct live *live, struct table *table, size_t max)
 
 uint64_t live__n_evicted(const struct live *live)
 {
-	return live->n_evicted + file_probes__n_evicted(live->probes);
+	return live->n_evicted + file_probes__n_evicted(live->probes) +
+	       perf_maps__n_evicted(live->perf_maps);
 }
 
 /* --- what the loop calls ------------------------------------------------------------------------ */
@@ -362,6 +363,8 @@ int live__new(struct live **out, const struct live_opts *opts)
 	table__init(&live->last_calls, 4, sizeof(struct last_call));
 	r = procfs__new(&live->procfs, NULL);
 	if (!r)
+		r = perf_maps__new(&live->perf_maps, live->procfs, 0);
+	if (!r)
 		r = set_up(live);
 	if (r) {
 		live__free(live);
@@ -387,6 +390,7 @@ struct live *live__free(struct live *live)
 	if (live->targets)
 		munmap(live->targets, TARGETS_N);
 	unfreed_bpf__destroy(live->bpf);
+	perf_maps__free(live->perf_maps);
 	procfs__free(live->procfs);
 	table__fini(&live->announced);
 	table__fini(&live->exes);

@@ -60,7 +60,8 @@ struct naming {
 	struct live *live;
 	struct watched *process;
 	bool opened;
-	int perf_fd;		/* negative: no perf map */
+	int perf_fd;		/* negative: no perf map, and why */
+	int why;
 	bool unnamed;		/* compiled code was left without a name */
 };
 
@@ -70,11 +71,14 @@ static int ask_perf_map(struct naming *naming, uint64_t pc, struct unwind_name *
 
 	if (!naming->opened) {
 		naming->opened = true;
-		r = live_open_perf_map(naming->live, naming->process, &naming->perf_fd);
+		r = perf_maps__open(naming->live->perf_maps, (pid_t)naming->process->tgid,
+				    &naming->perf_fd, &naming->why);
 		if (r < 0)
 			return r;
 	}
-	*n = naming->perf_fd >= 0 && live_perf_name(naming->process, naming->perf_fd, pc, out);
+	*n = naming->perf_fd >= 0 &&
+	     perf_maps__name(naming->live->perf_maps, (pid_t)naming->process->tgid, naming->perf_fd, pc,
+			     out);
 	naming->unnamed |= !*n;
 	return 0;
 }
@@ -91,10 +95,13 @@ static int name_frame(struct naming *naming, const struct ev_frame *frame, bool 
 	if (r || !news)
 		return r;
 	n = unwinder__name(naming->live->unwinder, p->tgid, frame, names, UNWIND_MAX_NAMES);
-	if (!n && frame->kind == EV_FRAME_NATIVE)
+	if (!n && frame->kind != EV_FRAME_INTERPRETED)
 		r = ask_perf_map(naming, innermost ? frame->pc : frame->pc - 1, names, &n);
 	if (n)
 		send_names(naming->live, p, frame, names, n);
+	else if (naming->perf_fd >= 0)	/* its line may come, or be read, a moment later */
+		table__remove(&p->named, &(struct named_frame){
+						 frame->pc, { frame->extra[0], frame->extra[1] } });
 	return r;
 }
 
@@ -113,7 +120,7 @@ static bool may_have_names(const struct live *live, const struct watched *p,
 }
 
 /* Once: why the code that a runtime compiles has no names. A JVM's trouble is told by itself. */
-static void note_unnamed(struct live *live, struct watched *p)
+static void note_unnamed(struct live *live, struct watched *p, int why)
 {
 	char runtime[64] = "";
 	struct text text;
@@ -122,12 +129,12 @@ static void note_unnamed(struct live *live, struct watched *p)
 	procfs__runtime(live->procfs, (pid_t)p->tgid, runtime, sizeof(runtime));
 	text__init(&text);
 	if (runtime__compiles(runtime))
-		runtime__add_unnamed(&text, runtime, p->perf_state);
+		runtime__add_unnamed(&text, runtime, why);
 	if (text.n)
 		live_note(live, p->tgid, "%s: %s", runtime, text.s);
-	else if (!*runtime && p->perf_state)
+	else if (!*runtime && why)
 		live_note(live, p->tgid, "functions that it compiles at run time have no names: %s",
-			  runtime__why_no_perf_map(p->perf_state));
+			  runtime__why_no_perf_map(why));
 	text__fini(&text);
 }
 
@@ -157,7 +164,10 @@ int live_name_frames(struct live *live, struct watched *p, const struct ev_stack
 	if (naming.perf_fd >= 0)
 		close(naming.perf_fd);
 	note_trouble(live, p);
+	if (naming.perf_fd >= 0 && perf_maps__is_cut(live->perf_maps, (pid_t)p->tgid))
+		live_note(live, p->tgid, "its perf map is larger than what is read of one (64 MB, 262,144 "
+			  "lines): some compiled functions have no names");
 	if (naming.unnamed && !p->unnamed_told)
-		note_unnamed(live, p);
+		note_unnamed(live, p, naming.why);
 	return r;
 }

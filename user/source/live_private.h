@@ -3,8 +3,7 @@
  * What the files of the live source share: live.c (set-up, who is watched), live_records.c (the
  * ring), live_rounds.c (what is due regularly), live_loss.c (losses and their healing),
  * live_process.c (facts, map readings, memory), live_stack.c (the walker's questions, files on
- * stacks), live_rules.c (the rules the walker has), live_method.c (names on stacks),
- * live_perf.c (perf maps).
+ * stacks), live_rules.c (the rules the walker has), live_method.c (names on stacks).
  */
 #ifndef UNFREED_SOURCE_LIVE_PRIVATE_H
 #define UNFREED_SOURCE_LIVE_PRIVATE_H
@@ -14,6 +13,7 @@
 #include "user/source/code_maps.h"
 #include "user/source/file_probes.h"
 #include "user/source/live.h"
+#include "user/source/perf_maps.h"
 #include "user/source/procfs.h"
 #include "user/source/tracepoints.h"
 #include "user/unwind/unwind.h"
@@ -27,8 +27,6 @@
 struct named_frame {
 	uint64_t pc, extra[2];
 };
-
-struct perf_map;
 
 /* A process the source has heard of. */
 struct watched {
@@ -69,9 +67,6 @@ struct watched {
 	uint64_t named_since_ns;	/* CLOCK_MONOTONIC: since `named` was empty */
 	bool trouble_told;
 	bool unnamed_told;		/* that code of its runtime has no names */
-	struct perf_map *perf_map;	/* NULL: none was read */
-	int perf_state;			/* what opening it gave last */
-	uint64_t perf_again_ns;		/* not read before */
 };
 
 struct order;
@@ -91,6 +86,7 @@ struct live {
 	struct file_probes *probes;
 	struct procfs *procfs;
 	struct unwinder *unwinder;
+	struct perf_maps *perf_maps;
 	struct ring_buffer *ring;
 	uint32_t self_tgid;
 	struct table processes;		/* struct process_slot */
@@ -111,8 +107,6 @@ struct live {
 	uint32_t gone[LIVE_MAX_GONE];	/* tgids to be forgotten */
 	uint32_t n_gone;
 	uint64_t n_evicted;		/* entries of tables that went for want of room */
-	size_t perf_bytes;		/* of all perf maps */
-	uint64_t perf_window_ns, perf_spent_ns;	/* reading them, since then */
 	struct order *order;		/* NULL: records leave as they come */
 	uint64_t stamp_ns;		/* live_order.c: what is emitted now is of that time; 0: of its own */
 	int stop;			/* what emit() returned, once it was not 0 */
@@ -236,14 +230,6 @@ int live_on_definition(struct live *live, const struct ev_stack *definition);
 void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack);
 /* Writes the names of the definition's frames of a runtime's code that were not told yet. 0 or -ENOMEM. */
 int live_name_frames(struct live *live, struct watched *p, const struct ev_stack *definition);
-
-/* live_perf.c */
-/* Opens the process's perf map, fd the caller's, and reads what is new. 0; 1: there is none to be
- * used, p->perf_state says why; -ENOMEM. */
-int live_open_perf_map(struct live *live, struct watched *p, int *fd);
-/* False: it says nothing about pc. */
-bool live_perf_name(struct watched *p, int fd, uint64_t pc, struct unwind_name *out);
-void live_forget_perf_map(struct live *live, struct watched *p);
 
 /* live_rules.c */
 /* Gives the walker a rule; an unwind_learn_fn. */

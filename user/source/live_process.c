@@ -51,9 +51,8 @@ struct watched *live_watch(struct live *live, uint32_t tgid)
 	return p;
 }
 
-static void free_watched(struct live *live, struct watched *p)
+static void free_watched(struct watched *p)
 {
-	live_forget_perf_map(live, p);
 	code_maps__fini(&p->code);
 	live_forget_recent(p);
 	table__fini(&p->rules);
@@ -70,8 +69,9 @@ void live_forget(struct live *live, uint32_t tgid)
 		return;
 	live_drop_rules(live, p, 0, UINT64_MAX);
 	unwinder__forget(live->unwinder, tgid);
+	perf_maps__forget(live->perf_maps, (pid_t)tgid);
 	table__remove(&live->processes, key);
-	free_watched(live, p);
+	free_watched(p);
 }
 
 void live_forget_all(struct live *live)
@@ -80,7 +80,7 @@ void live_forget_all(struct live *live)
 	size_t cursor = 0;
 
 	while ((slot = table__next(&live->processes, &cursor)))
-		free_watched(live, slot->process);
+		free_watched(slot->process);
 	table__fini(&live->processes);
 }
 
@@ -302,7 +302,7 @@ int live_on_exec(struct live *live, struct watched *p, const struct ev_exec *ev)
 	p->since_ns = clock_monotonic_ns();
 	p->seeded = p->facts_sent = p->runtime_told = p->trouble_told = p->unnamed_told = false;
 	table__clear(&p->named);
-	live_forget_perf_map(live, p);
+	perf_maps__forget(live->perf_maps, (pid_t)p->tgid);
 	code_maps__clear(&p->code);
 	if (!live->opts.stacks) {	/* the service: whoever lives on is looked at later */
 		live_look_at_exe(live, p);

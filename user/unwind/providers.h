@@ -7,6 +7,7 @@
 
 extern const struct unwind_provider cfi_provider;
 extern const struct unwind_provider hotspot_provider;
+extern const struct unwind_provider trampoline_provider;
 extern const struct unwind_provider frame_pointer_provider;
 
 #endif /* UNFREED_UNWIND_PROVIDERS_H */

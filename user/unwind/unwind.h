@@ -3,7 +3,7 @@
  * What the kernel's walker needs to know about a pc, learnt on demand, and the same walk over a
  * copied stack. docs/architecture.md, "Stacks", has the idea.
  *
- * A provider (cfi, hotspot, frame_pointer) turns a pc into a rule. The unwinder asks them
+ * A provider (cfi, hotspot, trampoline, frame_pointer) turns a pc into a rule. The unwinder asks them
  * in a fixed order, keeps what they said, and answers an EV_MISS: it walks the copied stack,
  * hands every rule it needed to `learn`, and yields the complete stack of that event.
  *

@@ -46,6 +46,7 @@ struct unwinder {
 static const struct unwind_provider *const providers[] = {
 	&cfi_provider,
 	&hotspot_provider,
+	&trampoline_provider,
 	&frame_pointer_provider,
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /* orders N [RATE [wait]]: calls the library orders N times, RATE times a second; with a third argument
- * it waits for a line before that, and after. It begins after a tenth of a second, as a service takes
- * longer to start than a new library to be found. */
+ * it says that it is ready and waits for a line before that, and for another one after. */
 #include "tests/programs/program.h"
 
 void orders_serve(void);
@@ -16,9 +15,8 @@ int main(int argc, char **argv)
 		die_usage(usage);
 	n = number_of(argv[1], usage);
 	rate = argc > 2 ? number_of(argv[2], usage) : 400;
-	usleep(100000);
 	if (argc > 3)
-		wait_for_line();
+		say_ready(true);
 	pace__init(&pace, rate);
 	for (unsigned long i = 0; i < n; i++) {
 		orders_serve();
