@@ -32,6 +32,8 @@ def assert_exact(*pids, **more):
     assert differing == 0, words
     assert status == 0
     assert compared > 1 << 20
+    moving = re.search(r"^([\d,]+) bytes changed too fast to tell", words, re.M)
+    assert not moving or int(moving.group(1).replace(",", "")) < compared / 20, words
     return words
 
 
