@@ -76,6 +76,29 @@ def test_the_whole_system():
     assert len(re.findall(r"^process \d+", words, re.M)) > 3
 
 
+def test_what_differs_is_found(lab):
+    """Each byte, on which side it is, and the calls that touched it last."""
+    program = lab.c("unseen")
+    watcher = lab.watcher("verify", program.pid, "--duration", "2s").wait_until_watching()
+    program.go()
+    try:
+        counts = program.done()
+    except AssertionError:
+        watcher.kill()
+        pytest.skip("32-BIT SYSTEM CALLS NOT TESTED: this kernel has none")
+    result = watcher.result()
+    program.end()
+    words = result.out.decode()
+    extra, missing = counts["extra"], counts["missing"]
+    assert result.status == 3, words
+    assert f"  {extra:x}-{extra + 8 * 4096:x} extra: model rw-p anon, kernel nothing" in words
+    assert f"  {missing:x}-{missing + (1 << 20):x} missing: model nothing, kernel rw-p anon" in words
+    history = words[words.index(f"  {extra:x}"):words.index(f"  {missing:x}")]
+    assert (f"thread {program.pid}  mmap {extra - 8 * 4096:x}-{extra + 8 * 4096:x} rw-"
+            in history.splitlines()[-1]), words
+    assert words.splitlines()[-1].startswith(f"{8 * 4096 + (1 << 20):,} bytes of ")
+
+
 def test_no_such_process():
     run = subprocess.run([UNFREED, "verify", "4194304"], capture_output=True, text=True)
     assert run.returncode == 1
