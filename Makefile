@@ -159,7 +159,7 @@ CPPFLAGS_ALL += -isystem $(NEWER_LIBBPF)/include
 BPF_CFLAGS += -isystem $(NEWER_LIBBPF)/include
 endif
 
-PROGRAM_SRC := $(wildcard tests/programs/*.c)
+PROGRAM_SRC := $(filter-out tests/programs/tiny32.c,$(wildcard tests/programs/*.c))
 PROGRAM_BIN := $(PROGRAM_SRC:%.c=$(B)/%)
 PROGRAM_JAVA := $(wildcard tests/programs/java/*.java)
 PROGRAM_JAR := $(if $(PROGRAM_JAVA),$(B)/tests/programs/java.stamp)
@@ -181,8 +181,17 @@ $(B)/tests/programs/java.stamp: $(PROGRAM_JAVA)
 	"$$javac" --release 11 -d $(@D)/java $(PROGRAM_JAVA)
 	$(Q)touch $@
 
+# Neither libc nor libgcc, so that no 32-bit library is needed. Only x86 compilers can do it.
+PROGRAM_32 := $(if $(filter x86_64,$(shell uname -m)),$(B)/tests/programs/tiny32)
+
+$(B)/tests/programs/tiny32: tests/programs/tiny32.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -m32 -std=gnu11 -O1 -ffreestanding -fno-pic -fno-stack-protector -nostdlib -static \
+		$(WARNINGS) -o $@ $<
+
 .PHONY: programs
-programs: $(PROGRAM_BIN) $(PROGRAM_JAR)
+programs: $(PROGRAM_BIN) $(PROGRAM_32) $(PROGRAM_JAR)
 
 # What the demo needs of these, without a JDK.
 .PHONY: demo-build

@@ -415,14 +415,38 @@ int exit_remap_file_pages(struct trace_event_raw_sys_exit *ctx)
 	return 0;
 }
 
-/* Instead, before Linux 5.17 (7c7e3d31e785): to be read from the map. */
+/* Where and how large cannot be told: the map is read for it. */
+static __always_inline int moved_unseen(long ret)
+{
+	struct caller c = current_caller();
+
+	return c.flags && !failed(ret) ? emit_undo(&c, EV_MMAP, -EACCES) : 0;
+}
+
+/* Instead, before Linux 5.17 (7c7e3d31e785). */
 SEC("tp/syscalls/sys_exit_remap_file_pages")
 int exit_remap_file_pages_blind(struct trace_event_raw_sys_exit *ctx)
 {
 	long ret = ctx->ret;
-	struct caller c = current_caller();
 
-	return c.flags && !ret ? emit_undo(&c, EV_MMAP, -EACCES) : 0;
+	return moved_unseen(ret);
+}
+
+/* The ring of asynchronous I/O: where the kernel likes, and as large. */
+SEC("tp/syscalls/sys_exit_io_setup")
+int exit_io_setup(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+
+	return moved_unseen(ret);
+}
+
+SEC("tp/syscalls/sys_exit_io_destroy")
+int exit_io_destroy(struct trace_event_raw_sys_exit *ctx)
+{
+	long ret = ctx->ret;
+
+	return moved_unseen(ret);
 }
 
 SEC("tp/syscalls/sys_enter_shmdt")

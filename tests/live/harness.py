@@ -333,6 +333,12 @@ def kind_bytes(pid, kind):
     return map_bytes(pid, lambda perms, name: kind_of(perms, name) == kind)
 
 
+def kernel_bytes(pid):
+    """(accessible, reserved) bytes by the kernel's own map."""
+    return (map_bytes(pid, lambda p, n: p[:3] != "---" and n not in OWN),
+            map_bytes(pid, lambda p, n: p[:3] == "---" and n not in OWN))
+
+
 def heap_bytes(pid):
     return map_bytes(pid, lambda perms, name: name == "[heap]")
 

@@ -8,16 +8,9 @@ import time
 
 import pytest
 
-from harness import PROGRAMS, function_names, map_bytes
+from harness import PROGRAMS, function_names, kernel_bytes
 
-OWN = ("[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]", "[uprobes]")
 SMALL_RING = ("--ring-size", "64K")
-
-
-def kernel_bytes(pid):
-    """(accessible, reserved) bytes by the kernel's own map."""
-    return (map_bytes(pid, lambda p, n: p[:3] != "---" and n not in OWN),
-            map_bytes(pid, lambda p, n: p[:3] == "---" and n not in OWN))
 
 
 def assert_exact(process, pid, kernel):

@@ -5,6 +5,7 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -62,6 +63,32 @@ def test_attach_and_replay(lab, shelf):
     assert report(events, "--dump-events", status=0).stdout == events.read_bytes()
     subprocess.run([UNFREED, "report", events, "-o", shelf / "again.capture"], check=True)
     assert report(shelf / "again.capture", "-f", "json").stdout == replay.stdout
+
+
+def test_a_capture_only_grows_and_is_packed(lab, shelf):
+    """What was written is never touched again; the records take less than a third of their size."""
+    program = lab.c("leaky", "--rate", 5000, "--seconds", 3)
+    capture = shelf / "it.capture"
+    watcher = lab.watcher("record", "-o", capture, program.pid).wait_until_watching()
+    program.go()
+    beginnings = []
+    for _ in range(5):
+        time.sleep(0.6)
+        beginnings.append(capture.read_bytes())
+    program.done()
+    watcher.stop()
+    program.end()
+    whole = capture.read_bytes()
+    sizes = [len(b) for b in beginnings]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] < len(whole)
+    assert all(whole.startswith(b) for b in beginnings)
+    raw = packed = 0
+    at = 344
+    while at < len(whole):
+        _, _, packed_sz, raw_sz, _, _ = struct.unpack_from("<6I", whole, at)
+        at += 24 + packed_sz
+        packed, raw = packed + packed_sz, raw + raw_sz
+    assert at == len(whole) and raw > 3 * packed > 0
 
 
 def test_run_and_replay(lab, shelf):
@@ -315,6 +342,26 @@ def test_damaged(lab, small, harm, words):
     path = lab.new_folder() / "bad.capture"
     path.write_bytes(harm(small))
     fails(lab, FAILED, ["report", path], str(path), *words)
+
+
+@pytest.mark.parametrize("harm, readable", [
+    (lambda b: b"", False),
+    (lambda b: b[:100], False),
+    (lambda b: b[:8] + b"\x09" + b[9:], False),
+    (lambda b: b[:400], True),
+    (lambda b: b[:-24], True),
+    (lambda b: b[:500] + bytes([b[500] ^ 1]) + b[501:], True),
+    (lambda b: b + b"x", True),
+], ids=["empty", "header", "version", "frame", "end", "bit", "more"])
+def test_salvage(small, shelf, harm, readable):
+    """What comes before the damage is reported if asked for; without a header there is nothing."""
+    path = shelf / "bad.capture"
+    path.write_bytes(harm(small))
+    done = report(path, "--salvage", "-f", "json", status=FAILED)
+    assert len(done.stderr.splitlines()) == 1 and str(path).encode() in done.stderr
+    assert bool(done.stdout) == readable
+    if readable:
+        assert contract.load(done.stdout)["command"] == "attach"
 
 
 def test_wrong_usage(lab):

@@ -2,13 +2,15 @@
 # tests/run: beside others
 """Touched bytes beside mapped bytes: what nobody touches does not rank above a real leak."""
 
+import pytest
+
 from harness import assert_trusted, function_names
 
 PAGE = 4096
 
 
-def observe(lab, *options, form="json"):
-    program = lab.c("touch")
+def observe(lab, *options, form="json", advise=()):
+    program = lab.c("touch", *advise)
     output = lab.new_folder() / "report"
     watcher = lab.watcher("attach", program.pid, "--format", form, "-o", output,
                           "--no-until-verdict", *options,
@@ -31,6 +33,15 @@ def test_the_toucher_comes_first(lab):
     assert abs(first["resident_bytes"] - counts["touched_resident"]) <= PAGE
     assert second["resident_bytes"] <= PAGE
     assert result.process(counts["pid"])["explained_share"] <= 1
+    assert_trusted(result)
+
+
+@pytest.mark.parametrize("advice, kind", [("dontneed", "anon"), ("free", "anon"), ("remove", "shm")])
+def test_advice_takes_pages_and_leaves_the_mapping(lab, advice, kind):
+    counts, result, _ = observe(lab, advise=["--advise", advice])
+    [site] = [s for s in result.sites(counts["pid"], kind) if "take_touched" in function_names(s)]
+    assert site["bytes"] == counts["touched"] > 0
+    assert counts["touched_resident"] == 0 and site["resident_bytes"] <= PAGE
     assert_trusted(result)
 
 

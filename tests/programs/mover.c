@@ -177,11 +177,45 @@ static void move_advise(unsigned int *seed, char *at, size_t len)
 	madvise(at, len, advices[upto(seed, 9)]);
 }
 
+/* Above where the heap ended at first: below lies what malloc handed out. Besides its end, what moves
+ * is a neighbour that stands in its way, and holes and other mappings inside, which a shrinking heap
+ * takes along. */
 static void move_brk(unsigned int *seed)
 {
 	static const long steps[] = { 4096, 70000, 13, 1 << 20, -4096, -70001, -(1 << 20) + 77 };
+	static char *first, *neighbour;
+	char *top = (char *)(((uintptr_t)sbrk(0) + PAGE - 1) & -PAGE);
+	char *inside = top - (1 + upto(seed, 8)) * PAGE;
+	long step = steps[upto(seed, 7)];
 
-	(void)!sbrk(steps[upto(seed, 7)]);
+	if (!first)
+		first = top;
+	switch (upto(seed, 12)) {
+	case 0:
+		if (!neighbour)
+			neighbour = mmap(top + upto(seed, 8) * PAGE, 2 * PAGE, any_prot(seed), MAP_PRIVATE |
+					 MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		if (neighbour == MAP_FAILED)
+			neighbour = NULL;
+		break;
+	case 1:
+		if (neighbour)
+			munmap(neighbour, 2 * PAGE);
+		neighbour = NULL;
+		break;
+	case 2:
+		if (inside >= first)
+			mmap(inside, PAGE, any_prot(seed),
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		break;
+	case 3:
+		if (inside >= first)
+			munmap(inside, PAGE);
+		break;
+	default:
+		if (step > 0 || (char *)sbrk(0) + step >= first)
+			(void)!sbrk(step);
+	}
 }
 
 static void move_any(struct mover *m, unsigned int *seed)

@@ -122,9 +122,12 @@ int live__flush(struct live *live)
 
 	if (!r)
 		r = live_heal_all(live);
-	while ((slot = table__next(&live->processes, &cursor)))
+	while ((slot = table__next(&live->processes, &cursor))) {
+		if (slot->process->is_32bit)
+			live_seed(live, slot->process, EV_SEED_ATTACH);
 		if (slot->process->has_events)
 			live_send_memory(live, slot->process);
+	}
 	if (!r)
 		r = live_tick(live, clock_monotonic_ns());
 	order__flush(live, UINT64_MAX);

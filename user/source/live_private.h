@@ -37,6 +37,7 @@ struct watched {
 	bool runtime_told;		/* facts were sent once its libraries were mapped */
 	bool stacks;			/* the kernel side takes stacks for it */
 	bool has_events;		/* memory readings are worth the while */
+	bool is_32bit;			/* its calls are not seen: its map is read regularly */
 	uint32_t n_acquisitions;	/* until stacks are taken */
 	uint32_t n_handles;
 	uint64_t memory_read_ns;

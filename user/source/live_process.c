@@ -120,9 +120,13 @@ int live_send_facts(struct live *live, struct watched *p)
 	ev->uid = facts.uid;
 	live_header(&ev->h, EV_PROCESS, (uint32_t)sz, p->tgid);
 	p->facts_sent = true;
-	if (facts.is_32bit)
-		live_note(live, p->tgid, "%s is a 32-bit program: its system calls pass other "
-			  "tracepoints and are not seen", facts.comm);
+	p->is_32bit = facts.is_32bit;
+	if (p->is_32bit) {
+		p->has_events = true;
+		live_note(live, p->tgid, "%s is a 32-bit program: its system calls pass other tracepoints "
+			  "and are not seen; its map is read every second instead, which tells what it "
+			  "holds, and not where it took it", facts.comm);
+	}
 	live_emit(live, &ev->h);
 	return 0;
 }

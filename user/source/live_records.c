@@ -149,6 +149,17 @@ static int on_fork(struct live *live, const struct ev_fork *ev)
 	return 0;
 }
 
+/* /proc tells the start in hundredths of a second: told so once, it stays so, or the model would take
+ * the image for another process of that id. */
+static int on_exec(struct live *live, struct watched *p, struct ev_exec *ev)
+{
+	live_leave_shared_space(live, p);
+	if (p->start_ns && procfs_same_start(p->start_ns, ev->start_ns))
+		ev->start_ns = p->start_ns;
+	live_emit(live, &ev->h);
+	return live_on_exec(live, p, ev);
+}
+
 static int on_mmap(struct live *live, struct watched *p, struct ev_mmap *ev)
 {
 	forget_code(live, p, ev->addr, ev->len, ev->prot & PROT_EXEC);
@@ -231,9 +242,7 @@ static int route(struct live *live, struct watched *p, struct ev_header *h)
 	case EV_FORK:
 		return on_fork(live, (struct ev_fork *)h);
 	case EV_EXEC:
-		live_leave_shared_space(live, p);
-		live_emit(live, h);
-		return live_on_exec(live, p, (struct ev_exec *)h);
+		return on_exec(live, p, (struct ev_exec *)h);
 	case EV_EXIT:
 		live_leave_shared_space(live, p);
 		live_emit(live, h);

@@ -8,6 +8,7 @@
 #define MEMORY_NS 250000000ull
 #define YOUNG_NS 1000000000ull		/* the service looks at a process once it has lived so long,
 					 * and its runtime is told from then on */
+#define POLL_MAP_NS 1000000000ull	/* a 32-bit program's map is read this often */
 #define LOOKS_PER_ROUND 64		/* map files and facts read per round, at most */
 
 static void send_trust(struct live *live)
@@ -32,6 +33,9 @@ static int look_at(struct live *live, struct watched *p, uint64_t now, unsigned 
 	} else if (p->heal_due_ns && now >= p->heal_due_ns && !p->lost_ns) {
 		(*n_looks)++;
 		r = live_seed(live, p, EV_SEED_HEAL);
+	} else if (p->is_32bit && p->seeded && now - p->read_begin_ns >= POLL_MAP_NS) {
+		(*n_looks)++;
+		r = live_seed(live, p, EV_SEED_ATTACH);
 	}
 	if (r < 0)
 		return r;

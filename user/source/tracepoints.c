@@ -18,9 +18,9 @@
 #include "user/source/tracefs.h"
 
 /* Without these the rest still tells the truth: they were added after Linux 5.8, or a kernel may
- * be built without them (System V shared memory, memory protection keys). */
-static const char *const optional[] = { "pkey_mprotect", "shmat", "shmdt",
-					"remap_file_pages" };
+ * be built without them (System V shared memory, memory protection keys, asynchronous I/O). */
+static const char *const optional[] = { "pkey_mprotect", "shmat", "shmdt", "remap_file_pages",
+					"io_setup", "io_destroy" };
 
 static bool is_optional(const char *tracepoint)
 {
