@@ -20,6 +20,7 @@
 
 #define LIVE_MAX_GONE 64
 #define LIVE_ANNOUNCED_SZ 24	/* struct announced_file */
+#define LIVE_ANSWER_SZ 32	/* struct answer */
 
 /* What tells a frame of a runtime's code from all others of its process. */
 struct named_frame {
