@@ -216,7 +216,7 @@ struct ev_stack {
 };
 
 #define EV_MISS_STACK_SZ 16384		/* room for so much */
-#define EV_MISS_SHORT_STACK_SZ 2048	/* or for so much, when many ask at once */
+#define EV_MISS_SHORT_STACK_SZ 4096	/* or for so much, when many ask at once */
 
 struct ev_miss {
 	struct ev_header h;

@@ -250,7 +250,7 @@ static void claims_are_checked(void **state)
 	REFUSED(EV_STACK, r.stack.end = 3, "unknown end");
 	REFUSED(EV_STACK, r.stack.frames[2].kind = 3, "kind of frame");
 	REFUSED(EV_MISS, r.miss.stack_sz = EV_MISS_STACK_SZ + 1, "stack is longer");
-	REFUSED(EV_MISS, (r.miss.stack_sz = 2049, r.h.size = EV_MISS_SHORT_SZ), "stack is longer");
+	REFUSED(EV_MISS, (r.miss.stack_sz = EV_MISS_SHORT_STACK_SZ + 1, r.h.size = EV_MISS_SHORT_SZ), "stack is longer");
 	REFUSED(EV_PROCESS, r.process.unit_sz = UINT16_MAX, "longer than the record");
 	REFUSED(EV_PROCESS, r.process.cmdline_sz = 0, "longer than its text");
 	REFUSED(EV_SEED_BEGIN, r.seed.reason = 3, "reason");

@@ -27,7 +27,7 @@
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
 #define ASKS 4				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
-#define SHORT_ASKS 512			/* 1 MB */
+#define SHORT_ASKS 512			/* 2 MB */
 #define IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
 #define WAKEUP_SZ (256 << 10)
 
