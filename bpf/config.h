@@ -30,8 +30,9 @@ struct bpf_config {
 	__u32 oldest;		/* do without what came after Linux 5.8 even where it is: for tests */
 	__u32 asks;		/* the same missing rule is asked for at most so often ... */
 	__u64 asks_per_ns;	/* ... in such a time */
+	__u32 short_asks;	/* and so often more with less of the stack, while the ring is empty
+				 * enough */
 	__u32 ordered;		/* records carry the time at which the mmap lock was released */
-	__u32 pad;
 };
 
 /* Walks of stacks that can be under way on one CPU: see walk.bpf.h. */

@@ -206,7 +206,7 @@ enum ev_stack_end {
 	EV_STACK_BROKEN = 2,	/* a rule could not be followed or had to be guessed wrong */
 };
 
-#define EV_MAX_FRAMES 64
+#define EV_MAX_FRAMES 128	/* a power of 2 */
 
 struct ev_stack {
 	struct ev_header h;
@@ -217,7 +217,8 @@ struct ev_stack {
 	struct ev_frame frames[];	/* from the probe outward */
 };
 
-#define EV_MISS_STACK_SZ 16384
+#define EV_MISS_STACK_SZ 16384		/* room for so much */
+#define EV_MISS_SHORT_STACK_SZ 4096	/* or for so much, when many ask at once */
 
 struct ev_miss {
 	struct ev_header h;
@@ -226,8 +227,10 @@ struct ev_miss {
 	__u64 missing_pc;	/* no rule, or its guard failed */
 	__u32 mm_id;		/* as in struct unwind_key */
 	__u32 stack_sz;		/* bytes of stack[] that were read, from sp upward */
-	__u8 stack[EV_MISS_STACK_SZ];
+	__u8 stack[EV_MISS_STACK_SZ];	/* all of it, or EV_MISS_SHORT_STACK_SZ */
 };
+
+#define EV_MISS_SHORT_SZ (sizeof(struct ev_miss) - EV_MISS_STACK_SZ + EV_MISS_SHORT_STACK_SZ)
 
 struct ev_process {
 	struct ev_header h;

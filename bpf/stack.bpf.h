@@ -244,53 +244,72 @@ static __always_inline bool define_stack(const struct walk *w, __u64 pid_tgid, _
 	return true;
 }
 
-/* Whether one more question for this rule is within the budget. Threads that ask at once may count
- * one short: no harm. */
-static __always_inline bool may_ask(const struct unwind_key *key, __u64 now)
+/* How much of the stack one more question for this rule may bring, 0: it is over the budget. Threads
+ * that ask at once may count one short: no harm. */
+static __always_inline __u32 may_ask(const struct unwind_key *key, __u64 now)
 {
 	struct asked first = { .since_ns = now, .n = 1 }, *asked_before;
+	__u64 n;
 
 	asked_before = bpf_map_lookup_elem(&asked, key);
-	if (asked_before && now - asked_before->since_ns < config.asks_per_ns)
-		return asked_before->n++ < config.asks;
-	bpf_map_update_elem(&asked, key, &first, BPF_ANY);	/* LRU: makes room by itself */
-	return true;
+	if (!asked_before || now - asked_before->since_ns >= config.asks_per_ns) {
+		bpf_map_update_elem(&asked, key, &first, BPF_ANY);	/* LRU: makes room by itself */
+		return EV_MISS_STACK_SZ;
+	}
+	n = asked_before->n++;
+	if (n < config.asks)
+		return EV_MISS_STACK_SZ;
+	return n < config.asks + config.short_asks && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
+	       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2 ? EV_MISS_SHORT_STACK_SZ : 0;
 }
 
-/*
- * Asks user space for a rule. True: the event carries *token. Several questions for one rule may be
- * on their way at once: each brings the whole stack of its own event, and stacks that share the
- * missing pc differ further out.
- */
-static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
-				__u64 ip, __u64 sp, __u64 bp)
+/* A question with room for that much of the stack, a constant. */
+static __always_inline bool send_miss(struct walk *w, __u64 pid_tgid, __u64 token, const __u32 room,
+				      __u64 ip, __u64 sp, __u64 bp)
 {
-	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
-	__u64 now = bpf_ktime_get_ns();
-	struct ev_miss *miss;
+	const __u32 sz = sizeof(struct ev_miss) - EV_MISS_STACK_SZ + room;
+	struct ev_miss *miss = bpf_ringbuf_reserve(&ring, sz, 0);
 
-	if (!may_ask(&key, now))
-		return false;	/* the answer is on its way */
-	miss = bpf_ringbuf_reserve(&ring, sizeof(*miss), 0);
 	if (!miss) {
 		count_loss(EV_LOSS_MISS_RING_FULL);
 		return false;
 	}
-	fill_header(&miss->h, pid_tgid, EV_MISS, sizeof(*miss));
-	miss->token = *token = stack_hash_end(stack_hash_fold(pid_tgid, now));
+	fill_header(&miss->h, pid_tgid, EV_MISS, sz);
+	miss->token = token;
 	miss->ip = ip;
 	miss->sp = sp;
 	miss->bp = bp;
 	miss->missing_pc = w->pc;
 	miss->mm_id = w->mm_id;
 	miss->stack_sz = 0;
-	for (int i = 0; i < EV_MISS_STACK_SZ / 1024; i++) {
+	for (__u32 i = 0; i < room / 1024; i++) {
 		if (!read_user(miss->stack + i * 1024, 1024, sp + i * 1024))
 			break;
 		miss->stack_sz = (i + 1) * 1024;
 	}
 	submit_record_now(miss);
 	return true;
+}
+
+/*
+ * Asks user space for a rule. True: the event carries *token. Several questions for one rule may be
+ * on their way at once: each brings the whole stack of its own event, and stacks that share the
+ * missing pc differ further out. When there are many, the later ones bring the inner frames only:
+ * enough to tell which of the whole stacks it is.
+ */
+static __always_inline bool ask(struct walk *w, __u64 pid_tgid, __u64 *token,
+				__u64 ip, __u64 sp, __u64 bp)
+{
+	struct unwind_key key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
+	__u64 now = bpf_ktime_get_ns();
+	__u32 room = may_ask(&key, now);
+
+	*token = stack_hash_end(stack_hash_fold(pid_tgid, now));
+	if (room == EV_MISS_STACK_SZ)
+		return send_miss(w, pid_tgid, *token, EV_MISS_STACK_SZ, ip, sp, bp);
+	if (room == EV_MISS_SHORT_STACK_SZ)
+		return send_miss(w, pid_tgid, *token, EV_MISS_SHORT_STACK_SZ, ip, sp, bp);
+	return false;	/* the answer is on its way */
 }
 
 /* Which image of a process runs: as in struct unwind_key. */

@@ -3,6 +3,7 @@
 
 import glob
 import os
+import time
 
 import pytest
 
@@ -18,8 +19,8 @@ def jdk_name(java):
     return java.split("/")[4]
 
 
-def streams(lab, java, *argv, options=("-Xmx256m",)):
-    return lab.program(java, *options, "-cp", PROGRAMS / "java", "Streams", *argv)
+def streams(lab, java, *argv, options=("-Xmx256m",), **how):
+    return lab.program(java, *options, "-cp", PROGRAMS / "java", "Streams", *argv, **how)
 
 
 @pytest.mark.parametrize("way", KINDS)
@@ -118,3 +119,47 @@ def test_stacks(lab, java, mode, show):
     assert not taken or named / taken >= 0.99
     frame = next(f for f in good[0]["stack"] if f["function"] == "Streams.openIterator")
     assert frame["file"] == "Streams.java" and frame["line"] > 0
+
+
+def told_shares(result, pid, from_start=False):
+    """Of zlib streams and of mappings by Java code: the share that is told to the thread's start. One
+    without a stack may have been Java's; to who attached it may be from before."""
+    def share(sites):
+        total = sum(s["opened"] for s in sites)
+        return sum(s["opened"] for s in sites if reaches_the_start(s)) / total if total else 1, total
+    return (*share(result.sites(pid, "zlib-inflate")),
+            *share([s for s in result.sites(pid, "anon")
+                    if is_java(s) or (from_start and not s["stack"])]))
+
+
+@pytest.mark.parametrize("mode", ("g1", "interpreted"))
+@pytest.mark.parametrize("java", JDKS, ids=jdk_name)
+def test_from_its_first_instruction(lab, java, mode, show):
+    """Loading the JVM itself, its classes and its libraries, included."""
+    options, _ = MODES[mode]
+    result = lab.run(java, "-Xmx256m", *options, "-cp", PROGRAMS / "java", "Streams", "--count", 600)
+    pid = result.report["processes"][0]["pid"]
+    streams_share, n, mappings_share, n_mappings = told_shares(result, pid, from_start=True)
+    show(f"{streams_share:.1%} of {n} streams and {mappings_share:.1%} of {n_mappings} mappings told"
+         " to the start")
+    assert n >= 600
+    assert streams_share >= 0.99
+    assert n_mappings and mappings_share >= 0.99
+
+
+@pytest.mark.parametrize("java", JDKS, ids=jdk_name)
+def test_attached_to_a_jvm_at_work(lab, java, show):
+    """Its code is compiled and in use. UNFREED_JVM_AGE: for how many seconds it has been."""
+    age = int(os.environ.get("UNFREED_JVM_AGE", "4"))
+    program = streams(lab, java, "--count", 200 * (age + 5), "--rate", 200, wait=False)
+    time.sleep(age)
+    watcher = lab.attach(program)
+    program.done()
+    result = watcher.stop()
+    program.end()
+    streams_share, n, mappings_share, n_mappings = told_shares(result, program.pid)
+    show(f"{streams_share:.1%} of {n} streams and {mappings_share:.1%} of {n_mappings} mappings told"
+         " to the start")
+    assert n >= 200
+    assert streams_share >= 0.99
+    assert mappings_share >= 0.99

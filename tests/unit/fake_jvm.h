@@ -26,7 +26,7 @@ struct fake_jvm {
 	size_t used;
 	uint64_t n_reads, n_bytes;	/* asked for by the reader */
 	const char *library;		/* what find_file knows */
-	uint64_t segmap;
+	uint64_t segmap, heaps;
 	/* What a test asks for. */
 	uint64_t compiled_pc, deopt_pc, native_pc, interpreter_pc, stub_pc, call_stub_pc;
 	uint64_t barrier_pc;		/* in the compiled method, with code of the test's behind it */
@@ -380,6 +380,7 @@ static inline void fake_heap(struct fake_jvm *f, struct fake_statics *at)
 	at->heaps = fake_take(f, 8);
 	fake_put(f, at->heap, heap, 8);
 	fake_put(f, at->heaps, array, 8);
+	f->heaps = array;
 }
 
 static inline void fake_jvm__init(struct fake_jvm *f, int version)
@@ -411,6 +412,67 @@ static inline void fake_jvm__init(struct fake_jvm *f, int version)
 	fake_put(f, at.jdk_version, 0x1100 | (uint64_t)version, 4);
 	fake_put(f, at.vm_major, (uint64_t)version, 4);
 	fake_tables(f, &at);
+}
+
+/* --- lies ---------------------------------------------------------------------------------------- */
+
+static inline uint64_t fake_random(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	return *s ^= *s << 17;
+}
+
+/* Writes numbers that are likely to hurt over places that are in use. */
+static inline void fake_jvm__harm(struct fake_jvm *f, uint64_t *seed)
+{
+	static const uint64_t bad[] = { 0, 1, 0x7f, 0xffff, 0x7fffffff, ~0ull, 1ull << 63, FAKE_BASE };
+
+	for (uint64_t n = 1 + fake_random(seed) % 6; n; n--) {
+		size_t at = fake_random(seed) % (f->used - 8), sz = 1u << fake_random(seed) % 4;
+		uint64_t value = fake_random(seed);
+
+		if (value % 3)
+			value = bad[value / 3 % 8];
+		else if (value % 2)
+			value = FAKE_BASE + value % FAKE_SZ;
+		if (at >= FAKE_CODE_OFF + 0x1800 && at < FAKE_CODE_OFF + FAKE_CODE_SZ)
+			at -= FAKE_CODE_OFF;	/* mostly empty code: rather the tables */
+		memcpy(f->bytes + at, &value, sz);
+	}
+}
+
+/* Where the nmethod's CodeBlob is. */
+static inline uint64_t fake_nmethod(const struct fake_jvm *f)
+{
+	return f->deopt_pc - 0x700;
+}
+
+/* Everything is as long as it can be: the nmethod's tables, methods, names, the list of heaps. */
+static inline void fake_jvm__stretch(struct fake_jvm *f)
+{
+	uint64_t at = fake_nmethod(f), const_method = f->outer_code - CONST_METHOD_SZ;
+
+	fake_put(f, at + F_DEPENDENCIES, 0x800 + (2u << 20) - 64, 4);	/* where the PcDescs end */
+	if (f->version >= 23)
+		fake_put(f, at + F_SCOPES, (2u << 20) - 64, 4);
+	fake_put(f, at + F_BLOB_SIZE, 0x7fffffff, 4);
+	fake_put(f, at + F_FRAME_SIZE, 0x7fffffff, 4);
+	fake_put(f, const_method + F_CODE_SIZE, 0xffff, 2);
+	fake_put(f, f->heaps + F_LEN, 0x7fffffff, 4);
+}
+
+/* Segments, scopes and pointers that lead to themselves. */
+static inline void fake_jvm__bend(struct fake_jvm *f)
+{
+	uint64_t at = fake_nmethod(f);
+
+	memset(f->bytes + (f->segmap - FAKE_BASE), 1, FAKE_CODE_SZ / 128);
+	fake_put(f, at + F_BLOB_NAME, at + F_BLOB_NAME, 8);
+	fake_put(f, at + F_METHOD, at + F_METHOD - F_CONST_METHOD, 8);
+	fake_put(f, at + F_SCOPES_BEGIN, at + 0x800, 8);
+	fake_put(f, f->outer + F_CONST_METHOD, f->outer, 8);
+	fake_put(f, f->inner + F_CONST_METHOD, f->inner, 8);
 }
 
 /* --- what the unwinder asks of a target ---------------------------------------------------------- */

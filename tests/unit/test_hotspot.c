@@ -10,6 +10,7 @@
 
 #include "tests/unit/fake_jvm.h"
 #include "user/base/cleanup.h"
+#include "user/base/loop.h"
 #include "user/unwind/hotspot.h"
 
 static const int versions[] = { 8, 11, 17, 20, 21, 24, 25 };
@@ -42,7 +43,8 @@ static struct unwind_rule rule_at(struct rig *rig, uint64_t pc)
 {
 	struct unwind_rule rule;
 
-	assert_int_equal(unwinder__rule(rig->unwinder, FAKE_TGID, pc, false, &rule), 0);
+	assert_in_range(unwinder__rule(rig->unwinder, FAKE_TGID, pc, false, &rule), 0,
+			rig->jvm.n_bytes > HOTSPOT_PER_SECOND / 2);
 	return rule;
 }
 
@@ -343,32 +345,6 @@ static void test_tables_are_kept(void **state)
 
 /* --- hostile images ------------------------------------------------------------------------------ */
 
-static uint64_t next_random(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	return *s ^= *s << 17;
-}
-
-/* Writes numbers that are likely to hurt over places that are in use. */
-static void harm(struct fake_jvm *jvm, uint64_t *seed)
-{
-	static const uint64_t bad[] = { 0, 1, 0x7f, 0xffff, 0x7fffffff, ~0ull, 1ull << 63, FAKE_BASE };
-
-	for (uint64_t n = 1 + next_random(seed) % 6; n; n--) {
-		size_t at = next_random(seed) % (jvm->used - 8), sz = 1u << next_random(seed) % 4;
-		uint64_t value = next_random(seed);
-
-		if (value % 3)
-			value = bad[value / 3 % 8];
-		else if (value % 2)
-			value = FAKE_BASE + value % FAKE_SZ;
-		if (at >= FAKE_CODE_OFF + 0x1800 && at < FAKE_CODE_OFF + FAKE_CODE_SZ)
-			at -= FAKE_CODE_OFF;	/* mostly empty code: rather the tables */
-		memcpy(jvm->bytes + at, &value, sz);
-	}
-}
-
 static void ask_everything(struct rig *rig)
 {
 	const struct fake_jvm *jvm = &rig->jvm;
@@ -397,12 +373,55 @@ static void test_hostile_images(void **state)
 	for (int round = 0; round < 1500; round++) {
 		struct rig *rig = new_rig(versions[round % N_VERSIONS]);
 
-		harm(&rig->jvm, &seed);
+		fake_jvm__harm(&rig->jvm, &seed);
 		ask_everything(rig);
 		most = rig->jvm.n_bytes > most ? rig->jvm.n_bytes : most;
 		free_rig(rig);
 	}
-	assert_true(most < (16u + 36 * 4) << 20);	/* the budgets of all its questions */
+	assert_true(most < HOTSPOT_PER_SECOND);
+}
+
+static void test_endless_and_circular_images(void **state)
+{
+	for (size_t i = 0; i < 2 * N_VERSIONS; i++) {
+		struct rig *rig = new_rig(versions[i / 2]);
+
+		if (i % 2)
+			fake_jvm__stretch(&rig->jvm);
+		else
+			fake_jvm__bend(&rig->jvm);
+		ask_everything(rig);
+		assert_true(rig->jvm.n_bytes < HOTSPOT_PER_SECOND);
+		assert_true(rig->jvm.n_reads < HOTSPOT_PER_SECOND / REMOTE_READ_COST);
+		free_rig(rig);
+	}
+}
+
+/* However much a process makes us ask, it is asked for no more than its share of each second. */
+static void test_asked_without_end(void **state)
+{
+	struct rig *rig = new_rig(17);
+	struct ev_frame frame = { .pc = rig->jvm.compiled_pc, .kind = EV_FRAME_GUARDED,
+				  .extra = { FAKE_COMPILE_ID } };
+	uint64_t begun = clock_monotonic_ns(), seconds;
+	struct unwind_rule rule;
+	size_t n = 0;
+
+	rule_at(rig, frame.pc);
+	assert_null(unwinder__trouble(rig->unwinder, FAKE_TGID));
+	fake_jvm__stretch(&rig->jvm);
+	while (!unwinder__trouble(rig->unwinder, FAKE_TGID) && n++ < 1000000)
+		unwinder__name(rig->unwinder, FAKE_TGID, &frame, rig->names, UNWIND_MAX_NAMES);
+	assert_non_null(strstr(unwinder__trouble(rig->unwinder, FAKE_TGID), "in a second"));
+	seconds = 1 + (clock_monotonic_ns() - begun) / 1000000000;
+	assert_true(rig->jvm.n_bytes + rig->jvm.n_reads * REMOTE_READ_COST <=
+		    seconds * HOTSPOT_PER_SECOND);
+	/* Nor is anything learnt of it meanwhile. */
+	if (seconds == 1) {
+		assert_int_equal(unwinder__rule(rig->unwinder, FAKE_TGID, frame.pc, false, &rule), 1);
+		assert_int_equal(rule.kind, UNWIND_BROKEN);
+	}
+	free_rig(rig);
 }
 
 int main(void)
@@ -418,6 +437,8 @@ int main(void)
 		cmocka_unit_test(test_another_jvm),
 		cmocka_unit_test(test_tables_are_kept),
 		cmocka_unit_test(test_hostile_images),
+		cmocka_unit_test(test_endless_and_circular_images),
+		cmocka_unit_test(test_asked_without_end),
 	};
 
 	return cmocka_run_group_tests_name("hotspot", tests, NULL, NULL);

@@ -250,13 +250,13 @@ static void test_bounded(void **state)
 	r.h = (struct ev_header){ .tgid = 7, .type = EV_STACK,
 				  .size = sizeof(r.stack) + EV_MAX_FRAMES * sizeof(struct ev_frame) };
 	r.stack.n_frames = EV_MAX_FRAMES;
-	for (i = 0; i < 80000; i++) {	/* 167 MB of them */
+	for (i = 0; i < 40000; i++) {	/* 165 MB of them */
 		r.stack.id = 1000 + i;
 		assert_int_equal(snapshot__keep(scene->snapshot, &r.h), 0);
 	}
 	tell(scene, "process time=3 tgid=7 start_ns=1 comm=\"late\"");
 	take_snapshot(scene);
-	assert_in_range(scene->n_stacks, 60000, (128 << 20) / sizeof(struct ev_frame) / EV_MAX_FRAMES);
+	assert_in_range(scene->n_stacks, 30000, (128 << 20) / sizeof(struct ev_frame) / EV_MAX_FRAMES);
 	assert_same_regions(scene, 7);
 }
 

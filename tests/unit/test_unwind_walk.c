@@ -37,7 +37,7 @@ struct learnt {
 
 struct scene {
 	struct ev_miss miss;
-	uint64_t pcs[EV_MAX_FRAMES * 2];	/* libgcc's, from the function that made the copy */
+	uint64_t pcs[EV_MAX_FRAMES + 64];	/* libgcc's, from the function that made the copy */
 	size_t n_pcs;
 	struct learnt learnt[MAX_LEARNT];
 	size_t n_learnt;
@@ -170,7 +170,7 @@ static void test_too_deep(void **state)
 {
 	cleanup_free struct scene *scene = new_scene();
 
-	through_qsort(scene, 100);
+	through_qsort(scene, EV_MAX_FRAMES + 40);
 	assert_true(scene->n_pcs > EV_MAX_FRAMES);
 	check(scene, EV_STACK_TRUNCATED);
 }

@@ -43,7 +43,12 @@ uint64_t world__lost_unnamed(const struct world *world)
 
 struct ev_trust world__trust(const struct world *world)
 {
-	return world->trust;
+	struct ev_trust trust = world->trust;
+
+	trust.stacks_complete += world->n_joined;
+	if (trust.stacks_complete > trust.stacks)	/* which was told a while ago */
+		trust.stacks_complete = trust.stacks;
+	return trust;
 }
 
 struct process *world__processes(const struct world *world)

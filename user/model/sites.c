@@ -186,7 +186,7 @@ static int get_partial(struct world *world, struct proc *actor, uint64_t hash, u
 {
 	const struct stack *stack = stack_ids__find_beginning(&actor->stack_ids, hash);
 
-	world->n_partial += !!stack;
+	world->n_joined += stack && stack->end == EV_STACK_COMPLETE;
 	if (!stack)	/* an incomplete stack may have been defined as such */
 		stack = stack_ids__find(&actor->stack_ids, hash);
 	if (stack)

@@ -42,7 +42,7 @@ struct world {
 	uint64_t n_pending;		/* pieces kept in `pending` of all spaces */
 	struct region_list scratch;
 	uint64_t first_ns, now_ns, tick_ns;	/* times of records: first, last, last EV_TICK */
-	uint64_t n_events, n_partial;	/* n_partial: that joined a site by their beginning */
+	uint64_t n_events, n_joined;	/* n_joined: that joined a complete stack by their beginning */
 	uint64_t reported_lost[EV_N_LOSSES], lost[EV_N_LOSSES];	/* by EV_LOSS; by the model */
 	uint64_t n_named;		/* lost records that EV_LOST named */
 	struct ev_trust trust;

@@ -166,7 +166,8 @@ uint64_t world__evicted(const struct world *world);
 /* Of EV_LOSS_RING_FULL, those of which no EV_LOST said whose they were. */
 uint64_t world__lost_unnamed(const struct world *world);
 uint64_t world__bytes_used(const struct world *world);	/* of the model's own memory, about */
-struct ev_trust world__trust(const struct world *world);	/* zeros before any EV_TRUST */
+/* Zeros before any EV_TRUST. Beginnings that only one complete stack has count as complete. */
+struct ev_trust world__trust(const struct world *world);
 
 /* "zlib-inflate", "anon"...; never NULL ("?" for a pair nobody named). */
 const char *world__kind_name(const struct world *world, unsigned int kind);

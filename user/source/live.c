@@ -26,8 +26,9 @@
 
 #define TICK_NS 100000000ull
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
-#define ASKS 8				/* for one missing rule, in ASKS_PER_NS */
+#define ASKS 4				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
+#define SHORT_ASKS 512			/* 2 MB */
 #define WAKEUP_SZ (256 << 10)
 
 /* --- records out ------------------------------------------------------------------------------ */
@@ -263,6 +264,7 @@ static int load_bpf(struct live *live, const struct features *features)
 		.wakeup_sz = WAKEUP_SZ,
 		.asks = ASKS,
 		.asks_per_ns = ASKS_PER_NS,
+		.short_asks = SHORT_ASKS,
 	};
 	if (live->opts.ring_sz) {
 		r = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)live->opts.ring_sz);
@@ -362,7 +364,7 @@ int live__new(struct live **out, const struct live_opts *opts)
 	table__init(&live->announced, 16, LIVE_ANNOUNCED_SZ);
 	table__init(&live->exes, 16, 16);
 	table__init(&live->known_stacks, 8, 16);
-	table__init(&live->answers, 8, 24);
+	table__init(&live->answers, 8, LIVE_ANSWER_SZ);
 	table__init(&live->last_calls, 4, sizeof(struct last_call));
 	r = procfs__new(&live->procfs, NULL);
 	if (!r)

@@ -30,6 +30,13 @@ static int is_news(struct watched *p, const struct ev_frame *frame, bool *out)
 	return table__insert(&p->named, &key, out) ? 0 : -ENOMEM;
 }
 
+static void forget(struct watched *p, const struct ev_frame *frame)
+{
+	struct named_frame key = { frame->pc, { frame->extra[0], frame->extra[1] } };
+
+	table__remove(&p->named, &key);
+}
+
 static void send_names(struct live *live, const struct watched *p, const struct ev_frame *frame,
 		       const struct unwind_name *names, size_t n)
 {
@@ -99,9 +106,9 @@ static int name_frame(struct naming *naming, const struct ev_frame *frame, bool 
 		r = ask_perf_map(naming, innermost ? frame->pc : frame->pc - 1, names, &n);
 	if (n)
 		send_names(naming->live, p, frame, names, n);
-	else if (naming->perf_fd >= 0)	/* its line may come, or be read, a moment later */
-		table__remove(&p->named, &(struct named_frame){
-						 frame->pc, { frame->extra[0], frame->extra[1] } });
+	else if (frame->kind != EV_FRAME_NATIVE || naming->perf_fd >= 0)
+		/* A JVM was asked too much lately, or a perf map's line comes a moment later: another time. */
+		forget(p, frame);
 	return r;
 }
 

@@ -22,6 +22,7 @@
 #define LIVE_IN_FLIGHT_NS 200000000ull	/* no call takes longer, but for a few */
 #define LIVE_FORK_NEAR_NS 50000000ull	/* a copy, and the wait for the lock, take no longer */
 #define LIVE_ANNOUNCED_SZ 24	/* struct announced_file */
+#define LIVE_ANSWER_SZ 32	/* struct answer */
 
 /* What tells a frame of a runtime's code from all others of its process. */
 struct named_frame {

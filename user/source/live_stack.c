@@ -34,7 +34,9 @@ struct answer {
 	uint32_t tid;
 	uint32_t pad;
 	uint64_t token, stack;
+	uint64_t is_partial;	/* `stack` is the hash of a beginning */
 };
+_Static_assert(sizeof(struct answer) == LIVE_ANSWER_SZ, "as live.c makes the table");
 
 struct announced_file {
 	uint64_t ino;
@@ -274,6 +276,7 @@ int live_on_miss(struct live *live, const struct ev_miss *miss)
 		return -ENOMEM;
 	answer->token = miss->token;
 	answer->stack = definition->id;
+	answer->is_partial = definition->end == EV_STACK_BROKEN;
 	return definition->n_frames ? live_on_definition(live, definition) : 0;
 }
 
@@ -294,6 +297,8 @@ void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack)
 			return;
 		}
 		*stack = answer->stack;
+		if (answer->is_partial)
+			h->flags |= EV_F_STACK_PARTIAL;
 		table__remove(&live->answers, key);
 	}
 	if (h->flags & EV_F_STACK_PARTIAL)

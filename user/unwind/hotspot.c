@@ -3,11 +3,16 @@
  * Which processes are JVMs. A process is looked at when a pc without a file turns up on one of its
  * stacks: then its libjvm.so is searched for and its tables are read, once. That it has none is
  * kept too, until it maps code again.
+ *
+ * A process can make us ask without end: by code that it maps and unmaps, by stacks that are all
+ * different. So there is a budget for each question, and one for all the questions of a second.
  */
 #include "user/unwind/hotspot.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+#include "user/base/loop.h"
 
 struct jvm_row {
 	uint32_t tgid;
@@ -50,10 +55,10 @@ void jvms__forget(struct jvms *jvms, uint32_t tgid)
 
 void jvms__code_changed(struct jvms *jvms, uint32_t tgid, uint64_t start, uint64_t end)
 {
-	const struct jvm *jvm = jvms__find(jvms, tgid);
+	struct jvm *jvm = jvms__find(jvms, tgid);
 
 	if (jvm && (jvm->state != JVM_READY || (jvm->library >= start && jvm->library < end)))
-		jvms__forget(jvms, tgid);
+		jvm->state = JVM_UNKNOWN;
 }
 
 struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid, uint64_t budget)
@@ -63,24 +68,56 @@ struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid, uint64_t budg
 		.ops_ctx = jvms->ops_ctx,
 		.tgid = tgid,
 		.budget = budget,
+		.given = budget,
 	};
+}
+
+bool jvm__ask(const struct jvms *jvms, struct jvm *jvm, uint64_t budget, struct remote *out)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	if (!jvm->second_ns || now - jvm->second_ns >= 1000000000) {
+		jvm->second_ns = now;
+		jvm->left = HOTSPOT_PER_SECOND;
+	}
+	if (jvm->left < budget) {
+		jvm->starved = true;
+		return false;
+	}
+	*out = jvms__remote(jvms, jvm->tgid, budget);
+	return true;
+}
+
+void jvm__asked(struct jvm *jvm, const struct remote *remote)
+{
+	jvm->left -= remote->given - remote->budget;
+}
+
+static enum jvm_state look_inside(struct jvm *jvm, struct remote *remote)
+{
+	jvm->tables = (struct hotspot_tables){};
+	if (!hotspot_tables__load(&jvm->tables, remote, jvm->library))
+		return JVM_UNUSABLE;
+	jvm__read_heaps(jvm, remote);
+	return JVM_READY;
 }
 
 static void look_at(const struct jvms *jvms, struct jvm *jvm)
 {
-	struct remote remote = jvms__remote(jvms, jvm->tgid, HOTSPOT_TABLES_BUDGET);
+	struct remote remote;
 	struct unwind_map map;
 
-	jvm->state = JVM_NONE;
+	if (!jvm__ask(jvms, jvm, HOTSPOT_TABLES_BUDGET, &remote))
+		return;
 	if (!jvms->ops->find_file ||
-	    jvms->ops->find_file(jvms->ops_ctx, jvm->tgid, "libjvm.so", &map))
-		return;
-	jvm->library = map.start;
-	jvm->state = JVM_UNUSABLE;
-	if (!hotspot_tables__load(&jvm->tables, &remote, map.start))
-		return;
-	jvm->state = JVM_READY;
-	jvm__read_heaps(jvm, &remote);
+	    jvms->ops->find_file(jvms->ops_ctx, jvm->tgid, "libjvm.so", &map)) {
+		remote.budget -= HOTSPOT_MAPS_COST;
+		jvm->state = JVM_NONE;
+	} else {
+		jvm->library = map.start;
+		jvm->state = look_inside(jvm, &remote);
+	}
+	jvm__asked(jvm, &remote);
 }
 
 int jvms__get(struct jvms *jvms, uint32_t tgid, struct jvm **out)
@@ -89,6 +126,8 @@ int jvms__get(struct jvms *jvms, uint32_t tgid, struct jvm **out)
 	struct jvm_row *row;
 
 	*out = jvms__find(jvms, tgid);
+	if (*out && (*out)->state == JVM_UNKNOWN)
+		look_at(jvms, *out);
 	if (*out)
 		return 0;
 	*out = calloc(1, sizeof(**out));

@@ -82,6 +82,7 @@ struct code_heap {
 };
 
 enum jvm_state {
+	JVM_UNKNOWN,		/* to be looked at */
 	JVM_NONE,		/* no libjvm.so is mapped */
 	JVM_UNUSABLE,		/* there is one, of another make or with broken tables */
 	JVM_READY,
@@ -95,6 +96,8 @@ struct jvm {
 	struct code_heap heaps[HOTSPOT_MAX_HEAPS];
 	size_t n_heaps;
 	uint64_t call_stub_return;
+	uint64_t second_ns, left;	/* what it may still be asked for in the second since then */
+	bool starved;			/* there was a question that it could not be asked */
 };
 
 struct jvms {
@@ -108,13 +111,25 @@ void jvms__fini(struct jvms *jvms);
 void jvms__forget(struct jvms *jvms, uint32_t tgid);
 /* Code came or went in [start, end): what lay there is forgotten. */
 void jvms__code_changed(struct jvms *jvms, uint32_t tgid, uint64_t start, uint64_t end);
-/* Looked at when it is asked for the first time. Borrowed until the next call of forget. 0 or -ENOMEM. */
+/* Looked at when it is asked for the first time, and when that was not allowed. Borrowed until the next
+ * call of forget. 0 or -ENOMEM. */
 int jvms__get(struct jvms *jvms, uint32_t tgid, struct jvm **out);
 struct jvm *jvms__find(const struct jvms *jvms, uint32_t tgid);	/* NULL: not looked at yet */
 
-#define HOTSPOT_TABLES_BUDGET (16u << 20)	/* bytes; real ones take some 2 MB */
-#define HOTSPOT_BUDGET (4u << 20)		/* for a rule, or the names of a frame */
+/* A few reads of any process, with that budget in bytes and no account by the second. */
 struct remote jvms__remote(const struct jvms *jvms, uint32_t tgid, uint64_t budget);
+
+#define HOTSPOT_TABLES_BUDGET (16u << 20)	/* bytes; real ones take some 2 MB */
+#define HOTSPOT_MAPS_COST (1u << 20)		/* what reading its map file is counted as */
+#define HOTSPOT_BUDGET (4u << 20)		/* for a rule, or the names of a frame */
+#define HOTSPOT_PER_SECOND (64u << 20)		/* for all questions to one process */
+
+/*
+ * Begins a question to a process with that budget; false: it was asked for so much lately that this one
+ * has to wait. jvm__asked() ends it.
+ */
+bool jvm__ask(const struct jvms *jvms, struct jvm *jvm, uint64_t budget, struct remote *out);
+void jvm__asked(struct jvm *jvm, const struct remote *remote);
 
 /* A field of the object at `at`: a pointer; a number. False leaves 0. */
 bool jvm__pointer(const struct jvm *jvm, struct remote *remote, uint64_t at,

@@ -16,6 +16,7 @@ struct remote {
 	void *ops_ctx;
 	uint32_t tgid;
 	uint64_t budget;	/* bytes; a read costs its size and REMOTE_READ_COST */
+	uint64_t given;		/* the budget that it began with */
 };
 
 #define REMOTE_READ_COST 256

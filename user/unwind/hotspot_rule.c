@@ -52,21 +52,14 @@ static void make_compiled_rule(const struct jvm *jvm, struct remote *remote,
 		out->cfa_off += (__s32)jvm__lowered_at(remote, blob, place->pc);
 }
 
-static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *out)
+static int make_rule(struct jvm *jvm, struct remote *remote, const struct unwind_place *place,
+		     struct unwind_rule *out)
 {
-	struct remote remote = jvms__remote(place->jvms, place->tgid, HOTSPOT_BUDGET);
 	struct code_blob blob;
-	struct jvm *jvm;
-	int r;
 
-	if (place->module)
-		return 1;
-	r = jvms__get(place->jvms, place->tgid, &jvm);
-	if (r || jvm->state != JVM_READY)
-		return r ? r : 1;
 	if (!jvm__has_code_at(jvm, place->pc))
-		jvm__read_heaps(jvm, &remote);
-	if (!jvm__find_blob(jvm, &remote, place->pc, &blob))
+		jvm__read_heaps(jvm, remote);
+	if (!jvm__find_blob(jvm, remote, place->pc, &blob))
 		return 1;
 	if (blob.kind == BLOB_INTERPRETER)
 		*out = (struct unwind_rule){
@@ -78,8 +71,28 @@ static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *ou
 	else if (blob.kind == BLOB_STUB)
 		make_frame_rule(&blob, out);
 	else
-		make_compiled_rule(jvm, &remote, &blob, place, out);
+		make_compiled_rule(jvm, remote, &blob, place, out);
 	return 0;
+}
+
+static int hotspot_rule(const struct unwind_place *place, struct unwind_rule *out)
+{
+	struct remote remote;
+	struct jvm *jvm;
+	int r;
+
+	if (place->module)
+		return 1;
+	r = jvms__get(place->jvms, place->tgid, &jvm);
+	if (r)
+		return r;
+	if (jvm->state != JVM_READY)
+		return jvm->state == JVM_UNKNOWN ? UNWIND_NOT_NOW : 1;
+	if (!jvm__ask(place->jvms, jvm, HOTSPOT_BUDGET, &remote))
+		return UNWIND_NOT_NOW;
+	r = make_rule(jvm, &remote, place, out);
+	jvm__asked(jvm, &remote);
+	return r;
 }
 
 const struct unwind_provider hotspot_provider = { .name = "hotspot", .rule = hotspot_rule };

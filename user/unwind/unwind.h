@@ -128,9 +128,10 @@ struct unwind_place {
 				 * caller's frame */
 	struct jvms *jvms;
 };
+#define UNWIND_NOT_NOW 2
 struct unwind_provider {
 	const char *name;
-	/* 0 and *out; 1: not mine, ask the next; -ENOMEM. */
+	/* 0 and *out; 1: not mine, ask the next; UNWIND_NOT_NOW: it would be mine; -ENOMEM. */
 	int (*rule)(const struct unwind_place *place, struct unwind_rule *out);
 };
 

@@ -164,8 +164,10 @@ int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool i
 	r = modules__get(&unwinder->modules, tgid, &map, &module);
 	if (r)
 		return r;
-	if (!module || !image__vaddr(&module->image, map.file_off + (code - map.start), &key.vaddr))
-		return ask_providers(unwinder, &place, out);
+	if (!module || !image__vaddr(&module->image, map.file_off + (code - map.start), &key.vaddr)) {
+		r = ask_providers(unwinder, &place, out);
+		return r < 0 ? r : r != 0;
+	}
 	key.serial = module->serial;
 	kept = table__find(&unwinder->rules, &key);
 	if (kept) {
@@ -241,20 +243,29 @@ void unwinder__code_changed(struct unwinder *unwinder, uint32_t tgid, uint64_t s
 size_t unwinder__name(struct unwinder *unwinder, uint32_t tgid, const struct ev_frame *frame,
 		      struct unwind_name *out, size_t max)
 {
-	struct remote remote = jvms__remote(&unwinder->jvms, tgid, HOTSPOT_BUDGET);
 	struct jvm *jvm = jvms__find(&unwinder->jvms, tgid);
+	struct remote remote;
+	size_t n;
 
-	return jvm && jvm->state == JVM_READY ? jvm__name_frame(jvm, &remote, frame, out, max) : 0;
+	if (!jvm || jvm->state != JVM_READY ||
+	    !jvm__ask(&unwinder->jvms, jvm, HOTSPOT_BUDGET, &remote))
+		return 0;
+	n = jvm__name_frame(jvm, &remote, frame, out, max);
+	jvm__asked(jvm, &remote);
+	return n;
 }
 
 const char *unwinder__trouble(const struct unwinder *unwinder, uint32_t tgid)
 {
 	const struct jvm *jvm = jvms__find(&unwinder->jvms, tgid);
 
-	return jvm && jvm->state == JVM_UNUSABLE ?
-		       "its libjvm.so does not describe itself as HotSpot's does: Java frames have no "
-		       "names, and stacks may end at them" :
-		       NULL;
+	if (jvm && jvm->state == JVM_UNUSABLE)
+		return "its libjvm.so does not describe itself as HotSpot's does: Java frames have no "
+		       "names, and stacks may end at them";
+	if (jvm && jvm->starved)
+		return "its JVM would have to be asked for more than is allowed in a second: some Java "
+		       "frames have no names, and some stacks end at them";
+	return NULL;
 }
 
 struct unwinder_stats unwinder__stats(const struct unwinder *unwinder)

@@ -2,8 +2,9 @@
 /*
  * bpf/rule.h defines the walk; this is its other half beside bpf/stack.bpf.h, and differs only in
  * that a rule is always to be had. What was copied answers first, as it is the moment of the
- * probe; the live process answers for what lies beyond it (deeper frames, alternate stacks,
- * guards), where it has not returned to yet in all likelihood.
+ * probe; the live process answers for what lies beyond it (deeper frames, alternate stacks), as long
+ * as the thread has not returned to there: the outermost piece of the copy still stands in its
+ * place. Else the walk ends, and its id is the hash of the beginning that it saw.
  */
 #include "user/unwind/walk.h"
 
@@ -16,23 +17,46 @@ struct walk {
 	struct ev_stack *out;
 	struct unwind_rule rule;
 	uint64_t pc, sp, bp, hash;
+	uint64_t beginning;		/* the hash as of the last pc */
 	uint64_t interpreter[10];	/* from bp - 64 on, for a rule of that kind */
 	bool innermost;
+	bool returned;			/* the thread is not where it was any more */
 };
 
 enum { WALK_ON = -1 };		/* beside enum ev_stack_end */
 
-static bool read_memory(const struct walk *w, uint64_t addr, void *buf, size_t sz)
+#define WITNESS_SZ 256		/* bytes of the copy's end */
+
+static uint64_t copied(const struct walk *w)
+{
+	return w->miss->stack_sz < EV_MISS_STACK_SZ ? w->miss->stack_sz : EV_MISS_STACK_SZ;
+}
+
+/* Whether the process still has on its stack what the copy ends with. */
+static bool still_stands(const struct walk *w)
+{
+	uint64_t have = copied(w), n = have < WITNESS_SZ ? have : WITNESS_SZ;
+	uint8_t now[WITNESS_SZ];
+
+	return w->ops->read(w->ctx, w->miss->sp + have - n, now, n) == 0 &&
+	       memcmp(now, w->miss->stack + have - n, n) == 0;
+}
+
+/* A piece of the stack. */
+static bool read_memory(struct walk *w, uint64_t addr, void *buf, size_t sz)
 {
 	const struct ev_miss *miss = w->miss;
-	uint64_t have = miss->stack_sz < EV_MISS_STACK_SZ ? miss->stack_sz : EV_MISS_STACK_SZ;
+	uint64_t have = copied(w);
 	uint64_t off = addr - miss->sp;
 
 	if (addr >= miss->sp && have >= sz && off <= have - sz) {
 		memcpy(buf, miss->stack + off, sz);
 		return true;
 	}
-	return w->ops->read(w->ctx, addr, buf, sz) == 0;
+	if (w->ops->read(w->ctx, addr, buf, sz))
+		return false;
+	w->returned = !still_stands(w);		/* after it was read: it did stand until then */
+	return !w->returned;
 }
 
 static bool guard_holds(const struct walk *w)
@@ -41,7 +65,7 @@ static bool guard_holds(const struct walk *w)
 
 	if (!(w->rule.flags & UNWIND_F_GUARD))
 		return true;
-	return read_memory(w, w->rule.guard_addr, &value, sizeof(value)) &&
+	return w->ops->read(w->ctx, w->rule.guard_addr, &value, sizeof(value)) == 0 &&
 	       value == w->rule.guard_value;
 }
 
@@ -161,7 +185,7 @@ static int follow(struct walk *w, int *end)
 		*end = w->out->n_frames == EV_MAX_FRAMES ? EV_STACK_TRUNCATED : EV_STACK_BROKEN;
 		if (*end == EV_STACK_TRUNCATED || unwind_pc_is_bad(w->pc))
 			return 0;
-		w->hash = stack_hash_fold(w->hash, w->pc);
+		w->hash = w->beginning = stack_hash_fold(w->hash, w->pc);
 		r = get_rule(w);
 		if (r)
 			return r;
@@ -196,7 +220,7 @@ int walk__run(const struct ev_miss *miss, const struct walk_ops *ops, void *ctx,
 	r = follow(&w, &end);
 	if (r)
 		return r;
-	out->id = stack_hash_end(w.hash);
+	out->id = stack_hash_end(w.returned ? w.beginning : w.hash);
 	out->end = (uint16_t)end;
 	out->mm_id = miss->mm_id;
 	out->h.size = (uint32_t)(sizeof(*out) + out->n_frames * sizeof(struct ev_frame));

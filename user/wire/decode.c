@@ -86,7 +86,10 @@ static const char *check_miss(const struct ev_header *h)
 {
 	const struct ev_miss *e = (const void *)h;
 
-	return e->stack_sz > EV_MISS_STACK_SZ ? "its stack is longer than the record" : NULL;
+	if (h->size != sizeof(*e) && h->size != EV_MISS_SHORT_SZ)
+		return "it is neither a long nor a short one";
+	return e->stack_sz > h->size - offsetof(struct ev_miss, stack) ?
+		       "its stack is longer than the record" : NULL;
 }
 
 static const char *check_process(const struct ev_header *h)
@@ -206,7 +209,7 @@ static const struct ev_shape shapes[] = {
 	[EV_HANDLE_OPEN] = EXACT("handle-open", struct ev_handle, NULL),
 	[EV_HANDLE_CLOSE] = EXACT("handle-close", struct ev_handle, NULL),
 	[EV_STACK] = VARIABLE("stack", struct ev_stack, check_stack),
-	[EV_MISS] = EXACT("miss", struct ev_miss, check_miss),
+	[EV_MISS] = { "miss", EV_MISS_SHORT_SZ, true, check_miss },
 	[EV_TICK] = EXACT("tick", struct ev_header, NULL),
 	[EV_PROCESS] = VARIABLE("process", struct ev_process, check_process),
 	[EV_SEED_BEGIN] = EXACT("seed-begin", struct ev_seed, check_seed),
