@@ -252,6 +252,7 @@ help:
 	@echo 'make               build $(B)/unfreed'
 	@echo 'make unit          build the unit tests ($(B)/tests/unit)'
 	@echo 'make programs      build the programs that the live tests watch'
+	@echo 'make check-kernels boot every kernel of tests/vm/KERNELS in a virtual machine'
 	@echo 'make lint          check the sources, the man page and the unit file'
 	@echo 'sudo make deps     install what is missing to build (deps-test: and to test)'
 	@echo 'make install       DESTDIR=, prefix=$(prefix); make uninstall takes it away again'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * The table: one row for each question of features.h. A row that says yes tells what the thing is
- * good for; one that says no tells why, what is lost, and on the next line the cure.
+ * good for; one that says no tells why, and on the next lines what comes of it and the cure.
  */
 #include "user/doctor.h"
 
@@ -23,6 +23,8 @@ static void add_row(struct text *text, const struct features *features, enum fea
 		text__addf(text, "%s\n", feature_use(id));
 	else
 		text__addf(text, "%s (for: %s)\n", feature->why, feature_use(id));
+	if (feature->answer == FEATURE_NO && feature_without(id))
+		text__addf(text, "  %-32s %-8s without: %s\n", "", "", feature_without(id));
 	if (*feature->cure)
 		text__addf(text, "  %-32s %-8s cure: %s\n", "", "", feature->cure);
 }

@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
+from harness import show  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +37,3 @@ def lab(can_watch, tmp_path):
     the_lab = harness.Lab(tmp_path)
     yield the_lab
     the_lab.close()
-
-
-
-@pytest.fixture
-def show(request, capsys):
-    """Prints a measured number past pytest's capturing: `make check` shows it."""
-    def line(text):
-        with capsys.disabled():
-            print(f"\n    {request.node.name}: {text}", flush=True)
-    return line

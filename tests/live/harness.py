@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 import contract
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,6 +80,15 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+
+@pytest.fixture
+def show(request, capsys):
+    """Prints a measured number past pytest's capturing: `make check` shows it."""
+    def line(text):
+        with capsys.disabled():
+            print(f"\n    {request.node.name}: {text}", flush=True)
+    return line
 
 
 def parse_done(line):

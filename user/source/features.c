@@ -106,6 +106,26 @@ static const struct row rows[N_FEATURES] = {
 };
 /* clang-format on */
 
+/* What comes of it when it is missing; without the needed ones nothing works. NULL: nothing does. */
+/* clang-format off */
+static const char *const without[N_FEATURES] = {
+	[FEATURE_CAP_SYS_PTRACE] = "names and rules of other users' processes are missing",
+	[FEATURE_CAP_SYS_ADMIN] = "tracefs must be mounted already",
+	[FEATURE_MAP_FILES] = "what runs from deleted files has no names",
+	[FEATURE_TP_PKEY_MPROTECT] = "memory put to use by that call is not told",
+	[FEATURE_TP_SHMAT] = "System V shared memory is not told",
+	[FEATURE_TP_SHMDT] = "shared memory given back is not told",
+	[FEATURE_JIT] = "each event costs several times as much",
+	[FEATURE_FIND_VMA] = "a map file is read for each piece of System V shared memory",
+	[FEATURE_TASK_PT_REGS] = "a system call costs two reads of kernel memory more",
+	[FEATURE_UPROBES] = "no handles are counted, only memory",
+	[FEATURE_BPF_COOKIE] = "each probe has a small program of its own, which goes on to ours",
+	[FEATURE_UPROBE_MULTI] = "probes are set and taken away one by one, which takes longer",
+	[FEATURE_TP_MMAP_LOCK] = "no --lock-order; racing threads are put right from the map file",
+	[FEATURE_PAGEMAP_SCAN] = "what is resident is read page by page, zero pages included",
+};
+/* clang-format on */
+
 /* --- setters --------------------------------------------------------------------------------- */
 
 static void set(struct feature *feature, enum feature_answer answer, int error, const char *cure,
@@ -254,6 +274,11 @@ const char *feature_name(enum feature_id id)
 const char *feature_use(enum feature_id id)
 {
 	return rows[id].use;
+}
+
+const char *feature_without(enum feature_id id)
+{
+	return without[id];
 }
 
 enum feature_weight feature_weight(enum feature_id id)

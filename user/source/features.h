@@ -91,6 +91,8 @@ static inline bool features__has(const struct features *features, enum feature_i
 /* Static strings: what to call it ("ring buffer"), and what for ("events reach us in order"). */
 const char *feature_name(enum feature_id id);
 const char *feature_use(enum feature_id id);
+/* What comes of its absence: half a sentence, or NULL: nothing. */
+const char *feature_without(enum feature_id id);
 enum feature_weight feature_weight(enum feature_id id);
 
 #endif /* UNFREED_SOURCE_FEATURES_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * The program that serves every probe must learn which of them was hit. Where a probe cannot carry a
- * cookie, it carries a program of its own instead: a stub of a dozen instructions, made here, that
+ * cookie, it carries a program of its own instead: a stub of some instructions, made here, that
  * puts its number where our program looks for it and goes on to that program by a tail call. So there
  * may be as many probes as elsewhere, and what is large is loaded and verified once.
  *
