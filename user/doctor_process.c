@@ -209,7 +209,8 @@ static void add_limits_of_ours(struct examination *e, const struct procfs_facts 
 
 	if (facts->is_32bit)
 		text__addf(text, "  %-12s system calls: it is a 32-bit program, and those pass by the "
-			   "tracepoints we use\n", "not covered");
+			   "tracepoints we use; its map is read every second instead\n",
+			   "not covered");
 	if (!features__has(features, FEATURE_UPROBES))
 		text__addf(text, "  %-12s handles: no functions can be probed here; see `unfreed "
 			   "doctor`\n", "not covered");

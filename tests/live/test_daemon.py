@@ -171,7 +171,7 @@ def test_tells_a_leak_in_the_journal(lab, daemon, show):
     group.remove()
     lines = [l for l in daemon.end().err.splitlines() if f"leaky[{program.pid}]" in l]
     match = re.search(r"leaks zlib-inflate: none of [\d,]+ was ever closed; .* out of memory in .* "
-                      r"\(cgroup's memory.max: .* left\); site ([0-9a-f]{16}): inflateInit2_ < "
+                      r"\(cgroup's memory.max in /.*: .* left\); site ([0-9a-f]{16}): inflateInit2_ < "
                       r"open_message_set \(leaky.c:\d+\) < recover_segment ", lines[0])
     assert match, lines
     assert promtext.value(families, "unfreed_site_leak_suspected", site=match.group(1)) == 1

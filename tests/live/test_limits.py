@@ -29,7 +29,7 @@ class Group:
     def find_v1():
         if not os.access(MEMORY_V1 / "cgroup.procs", os.W_OK):
             pytest.skip("CGROUP V1 LIMIT NOT TESTED: no v1 memory controller is mounted writable")
-        return MEMORY_V1 / f"unfreed-test-{os.getpid()}"
+        return MEMORY_V1 / f"unfreed-limits-{os.getpid()}"
 
     @staticmethod
     def find_v2():
@@ -38,7 +38,7 @@ class Group:
             if control.exists() and "memory" in (root / "cgroup.controllers").read_text().split():
                 if "memory" not in control.read_text().split():
                     pytest.skip("CGROUP V2 LIMIT NOT TESTED: memory is not enabled for groups here")
-                return root / f"unfreed-test-{os.getpid()}"
+                return root / f"unfreed-limits-{os.getpid()}"
         pytest.skip("CGROUP V2 LIMIT NOT TESTED: v2 has no memory controller here")
 
     def add(self, pid):
