@@ -358,6 +358,12 @@ def function_names(site):
     return [frame["function"] for frame in site["stack"]]
 
 
+def complete_share(result):
+    trust = result.report["trust"]
+    assert trust["stacks"] > 0
+    return trust["stacks_complete"] / trust["stacks"]
+
+
 def assert_counts(kind, counts):
     got = {key: kind[key] for key in ("opened", "closed", "open")}
     assert got == {key: counts[key] for key in got}

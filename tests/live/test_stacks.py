@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
 """Stacks without frame pointers: complete, named, and the same as a debugger's."""
 
+import json
 import re
 import shutil
 import subprocess
 
 import pytest
 
-from harness import PROGRAMS, PYTHON, SCRIPTS, function_names
+from harness import PROGRAMS, PYTHON, ROOT, SCRIPTS, assert_counts, complete_share, function_names
 
 GDB = shutil.which("gdb")
 NODE = shutil.which("node")
@@ -15,12 +16,6 @@ NODE = shutil.which("node")
 
 def inflate_site(result, pid):
     return max(result.sites(pid, "zlib-inflate"), key=lambda site: site["opened"])
-
-
-def complete_share(result):
-    trust = result.report["trust"]
-    assert trust["stacks"] > 0
-    return trust["stacks_complete"] / trust["stacks"]
 
 
 def test_c_frame_by_frame(lab, show):
@@ -37,6 +32,34 @@ def test_c_frame_by_frame(lab, show):
     share = complete_share(result)
     show(f"{100 * share:.2f}% of stacks complete")
     assert share >= 0.99	# an event between a first miss and its answer may stay incomplete
+
+
+def bpftool(*argv):
+    tool = subprocess.run([ROOT / "packaging/install-deps.sh", "bpftool"], capture_output=True,
+                          text=True, check=False).stdout.strip()
+    if not tool:
+        pytest.skip("no bpftool that runs")
+    return json.loads(subprocess.run([tool, "-j", *map(str, argv)], capture_output=True, text=True,
+                                     check=True).stdout or "null")
+
+
+def test_no_walk_is_free(lab):
+    """What of stacks is under way on a CPU is bounded; who finds no room is counted all the same."""
+    program = lab.c("leaky", "--seconds", 2)
+    watcher = lab.attach(program)
+    walks, = [m for kind, n in watcher.ids if kind == "map"
+              for m in [bpftool("map", "show", "id", n)] if m["name"] == "walks"]
+    taken = ["1"] + ["0"] * (walks["bytes_value"] - 1)	# struct walk begins with n_takers
+    for key in range(walks["max_entries"]):
+        bpftool("map", "update", "id", walks["id"], "key", *key.to_bytes(4, "little"), "value", *taken)
+    program.go()
+    counts = program.done()
+    result = watcher.stop()
+    program.end()
+    assert_counts(result.kind(counts["pid"], "zlib-inflate"), counts)
+    assert result.lost() == {}
+    assert result.report["trust"]["stacks"] >= counts["opened"]
+    assert result.report["trust"]["stacks_complete"] == 0
 
 
 def test_c_source_lines(lab):

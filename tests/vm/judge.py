@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import contract
-from harness import Result, check_status, function_names, parse_done
+import promtext
+from harness import Result, assert_counts, check_status, complete_share, function_names, parse_done
 
 HERE = Path(__file__).resolve().parent
 LEAK_STACK = ["open_message_set", "recover_segment", "serve_request"]
@@ -54,26 +55,20 @@ class Files:
         return re.findall(r"^  (.{32}) no ", self.text("doctor.out"), re.M)
 
 
-def complete_share(result):
-    trust = result.report["trust"]
-    assert trust["stacks"] > 0
-    return trust["stacks_complete"] / trust["stacks"]
-
-
 def judge_release(files, release):
     found = files.text("release").strip()
     assert found.startswith(release), f"{found} is not a {release}"
     assert files.text("doctor.status").strip() == "0", files.text("doctor.out")
-    assert f"on Linux {found}," in files.text("doctor.out")
+    words = files.text("doctor.out")
+    assert f"on Linux {found}," in words
+    assert words.count("  without: ") >= len(files.missing()), words
     return found
 
 
 def judge_leak(files, name):
     """Found, exactly counted, and named; returns the share of complete stacks."""
     counts, result = files.counts(name), files.result(name)
-    kind = result.kind(counts["pid"], "zlib-inflate")
-    assert {k: kind[k] for k in ("opened", "closed", "open")} == \
-        {k: counts[k] for k in ("opened", "closed", "open")}
+    assert_counts(result.kind(counts["pid"], "zlib-inflate"), counts)
     assert (result.status, result.report["verdict"]) == (3, "leak")
     site = result.sites(counts["pid"], "zlib-inflate")[0]
     assert site["verdict"] == "leak" and site["open"] == counts["open"]
@@ -86,9 +81,8 @@ def judge_leak(files, name):
 
 def judge_twin(files, name):
     counts, result = files.counts(name), files.result(name)
-    kind = result.kind(counts["pid"], "zlib-inflate")
-    assert (kind["opened"], kind["closed"], kind["open"]) == (counts["opened"],) * 2 + (0,)
-    assert counts["opened"] > 1000
+    assert_counts(result.kind(counts["pid"], "zlib-inflate"), counts)
+    assert counts["closed"] == counts["opened"] > 1000
     assert (result.status, result.report["verdict"]) == (0, "none")
 
 
@@ -108,6 +102,14 @@ def judge_verify(files):
     assert found and int(found.group(1).replace(",", "")) > 1 << 20, words
     assert "0 records were lost" in words, words
     assert files.text("verify.status").strip() == "0", words
+
+
+def judge_service(files):
+    """`daemon`: the leak stands in the textfile."""
+    assert files.text("daemon.status").strip() == "0", files.text("daemon.err")
+    families = promtext.parse(files.text("unfreed.prom"))
+    assert promtext.value(families, "unfreed_process_leak_suspected", comm="leaky") == 1
+    assert promtext.value(families, "unfreed_handles_open", comm="leaky", kind="zlib-inflate") > 1000
 
 
 def judge_programs(files):

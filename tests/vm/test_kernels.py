@@ -26,6 +26,7 @@ def test_kernel(release, suite, tmp_path, show):
     for name in judge.REGIONS:
         judge.judge_regions(files, name)
     assert files.result("run").report["verdict"] == "leak"
+    judge.judge_service(files)
     judge.judge_verify(files)
     missing = ", ".join(name.strip() for name in files.missing()) or "nothing"
     show(f"{found} ({suite}): {100 * share:.2f}% of stacks complete, 0 bytes differ;"
