@@ -226,8 +226,9 @@ def test_attach(dirty, broker, java_of, tmp_path, seen, show):
     asked = time.monotonic()
     watch = Watch(dirty, "attach", java, "--no-until-verdict", "--record", capture)
     dirty.wait_for_port(dirty.broker_port, process)
+    os.kill(java, signal.SIGSTOP)  # so that report and witness count up to the same moment
     status = watch.end()
-    process.send_signal(signal.SIGTERM)
+    os.kill(java, signal.SIGKILL)
     process.wait(30)
     counts = witness.Counts(tmp_path / "counts")
     replay = witness.Capture(capture, tmp_path)
