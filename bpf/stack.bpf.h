@@ -240,7 +240,7 @@ static __always_inline bool define_stack(const struct walk *w, __u64 pid_tgid, _
 	definition->end = w->end;
 	definition->mm_id = w->mm_id;
 	bpf_probe_read_kernel(definition->frames, sizeof(w->frames), w->frames);
-	bpf_ringbuf_submit(definition, BPF_RB_NO_WAKEUP);
+	submit_record(definition);
 	return true;
 }
 
