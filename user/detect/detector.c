@@ -322,6 +322,7 @@ int detector__check(struct detector *detector, const struct world *world)
 			.exited = p->exited,
 			.lossy = p->lossy,
 			.left = process__left(p),
+			.stands = detector->opts.stands_ticks,
 		};
 
 		if (!tracked)

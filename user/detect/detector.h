@@ -23,6 +23,10 @@ struct detector_opts {
 	/* What earlier runs taught; sites that go teach it. Borrowed, outlives the world too. NULL: no
 	 * memory. A run is judged by what was known when its site was seen first. */
 	struct past *past;
+	/* Service: what was told stands for so long after its tests last held, in ticks of the process's
+	 * own clock, unless half of the survivors are given back sooner. 0: for a sixteenth of the time
+	 * since the first birth, which it is never less than. */
+	uint32_t stands_ticks;
 };
 
 /* Returns 0 or -ENOMEM; the caller owns *out. */

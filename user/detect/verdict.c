@@ -10,8 +10,9 @@
  * by oneshot.c.
  *
  * A verdict begins when its test has held for a while and ends with a reason: half of the survivors
- * were given back, or the test failed for a sixteenth of the time since the first birth (service).
- * All times are shares of the time observed or of the time left.
+ * were given back, or the test failed for a sixteenth of the time since the first birth (service), and
+ * for the least time that its user asks for. All other times are shares of the time observed or of the
+ * time left.
  */
 #include "user/detect/verdict.h"
 
@@ -222,11 +223,24 @@ static enum verdict stand(struct trend *trend, const struct verdict_facts *facts
 	return verdict_of(trend, s);
 }
 
+/*
+ * Whom it woke shall find it: an inflow that stopped, a limit that was raised, take back nothing of
+ * what was told while the survivors are held. For a while, since a site that gives back nothing and
+ * takes nothing any more does not fill the room either.
+ */
+static bool still_stands(const struct trend *trend, const struct verdict_facts *facts)
+{
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : facts->now;
+	uint32_t flicker = (facts->now - first) / 16;
+
+	return !facts->exited && !has_recovered(trend) &&
+	       facts->now - trend->last_true < (flicker > facts->stands ? flicker : facts->stands);
+}
+
 static enum verdict decide_service(struct trend *trend, const struct verdict_facts *facts)
 {
 	struct survival_ask ask = facts__ask(facts, trend);
 	struct survival s = { .failed = TEST_GENERATIONS };
-	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : facts->now;
 	struct leak_test test;
 
 	if (may_be_asked(trend, facts))
@@ -235,8 +249,7 @@ static enum verdict decide_service(struct trend *trend, const struct verdict_fac
 		return stand(trend, facts, &s);
 	trend->test_true = false;
 	if (trend->verdict >= VERDICT_GROWTH) {
-		if (!facts->exited && !has_recovered(trend) &&
-		    facts->now - trend->last_true < (facts->now - first) / 16)
+		if (still_stands(trend, facts))
 			return trend->verdict;
 		end(trend, facts->now, has_recovered(trend) ? TEST_GIVEN_BACK :
 							      survival__at(&ask, trend->age).failed);
