@@ -18,7 +18,7 @@
 #include "bpf/maps.bpf.h"
 
 /* A power of 2. */
-#define WINDOW_SZ 256
+#define WINDOW_SZ 1024
 #define WINDOW_MASK (WINDOW_SZ / 8 - 1)
 
 /* A copy of a piece of the user's stack. */
