@@ -69,6 +69,9 @@ static void site__fini(struct report_site *site)
 		free(site->frames[i].file);
 	}
 	free(site->frames);
+	if (site->tests)
+		free(site->tests->list);
+	free(site->tests);
 	free(site->kind);
 	free(site->evidence);
 }
