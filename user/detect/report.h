@@ -47,6 +47,8 @@ enum test_unit {
 	TEST_UNIT_RATE,		/* per second */
 };
 
+const char *test_unit_name(enum test_unit unit);	/* as in the JSON */
+
 /* One test that a site was put to, or was not because an earlier one was missed. */
 struct report_test {
 	const char *way, *name;	/* static; tests of one way follow each other */

@@ -141,6 +141,15 @@ static void note_test(struct trend *trend, uint32_t now, enum finding finding, u
 	trend->kept_died = 0;
 }
 
+/* The tests hold for so long; not asked of what is told already, or could not be told later. */
+static bool test_hold(const struct trend *trend, const struct verdict_facts *facts, uint32_t hold,
+		      bool at_once)
+{
+	uint32_t held = facts->now - trend->true_since;
+
+	return test__at_least(facts->log, TEST_HOLD, held, at_once && held < hold ? 0 : hold);
+}
+
 /* What is worth a look although nothing is found. */
 static enum verdict decide_rest(struct trend *trend, const struct verdict_facts *facts)
 {
@@ -174,10 +183,7 @@ static bool hold_is_over(const struct trend *trend, const struct verdict_facts *
 
 	if (hold < least)
 		hold = least;
-	/* Told already, or never to be told later. */
-	if (trend->verdict == VERDICT_LEAK || facts->exited)
-		hold = 0;
-	return test__at_least(facts->log, TEST_HOLD, facts->now - trend->true_since, hold);
+	return test_hold(trend, facts, hold, trend->verdict == VERDICT_LEAK || facts->exited);
 }
 
 static enum verdict decide_one_shot(struct trend *trend, const struct verdict_facts *facts)
@@ -224,11 +230,8 @@ static enum verdict stand(struct trend *trend, const struct verdict_facts *facts
 
 	note_test(trend, facts->now, finding_of(trend, s), (uint64_t)s->survivors, s->age);
 	trend->age = s->age;
-	if (hold < FINEST)
-		hold = FINEST;
-	if (trend->verdict >= VERDICT_GROWTH)
-		hold = 0;	/* told already */
-	if (!test__at_least(facts->log, TEST_HOLD, facts->now - trend->true_since, hold))
+	if (!test_hold(trend, facts, hold > FINEST ? hold : FINEST,
+		       trend->verdict >= VERDICT_GROWTH))
 		return VERDICT_WATCH;
 	trend->was_leak |= s->strays;
 	return verdict_of(trend, s);
