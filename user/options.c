@@ -319,8 +319,8 @@ static int check_explained(const struct options *options, struct log *log)
 			  "them", options->explain);
 		return EXIT_USAGE;
 	}
-	if (options->dump_events || (options->format && !strcmp(options->format, "capture"))) {
-		log_error(log, "report: --explain wants a report, as text or JSON");
+	if (options->dump_events) {
+		log_error(log, "report: --dump-events and --explain exclude each other");
 		return EXIT_USAGE;
 	}
 	return 0;

@@ -203,6 +203,10 @@ int report__run(const struct options *options, struct log *log)
 	struct replay *replay = NULL;
 	int status;
 
+	if (options->explain && wants_capture(options)) {
+		log_error(log, "report: --explain wants a report, and a capture is none");
+		return EXIT_USAGE;
+	}
 	if (replay__open(&replay, &(struct replay_opts){ .path = options->input,
 							 .log = log,
 							 .salvage = options->salvage }))

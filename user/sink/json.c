@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * The JSON report, `unfreed.report/1` (docs/report.md). All keys are always there, in the
+ * The JSON report, `unfreed.report/1` (docs/report.md). All keys but `tests` are always there, in the
  * contract's order; what is not known is null.
  *
  * Strings of processes are bytes; JSON is UTF-8. Bad bytes become U+FFFD before json-c sees them.
