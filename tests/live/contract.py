@@ -98,7 +98,7 @@ def check_tests(where, tests):
     question = take(where, tests, "question", {"one-shot", "service"})
     unasked = take(where, tests, "unasked", or_null(str))
     take(where, tests, "at", NUMBER)
-    limit = take(where, tests, "limit", LIMIT_KINDS | {None})
+    limit = take(where, tests, "limit", lambda v: v is None or v in LIMIT_KINDS)
     left = take(where, tests, "bytes_left", or_null(NUMBER))
     need((limit is None) == (left is None), f"{where}: {left} of {limit}")
     need(limit is None or question == "service", f"{where}: {question} weighs no limit")

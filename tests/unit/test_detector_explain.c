@@ -4,6 +4,7 @@
  * they had, for either question; and that asking for them changes nothing.
  */
 #include "tests/unit/sim.h"
+#include "user/detect/report_tests.h"
 
 #include <math.h>
 #include <string.h>

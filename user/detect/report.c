@@ -10,6 +10,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/detect/report_tests.h"
 
 const char *verdict_name(enum verdict verdict)
 {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "user/detect/report.h"
+#include "user/detect/report_tests.h"
 
 enum test {
 	/* Survival, in the order in which they are made; the first one that fails says why this is no

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "user/base/text.h"
+#include "user/detect/report_tests.h"
 #include "user/sink/escape.h"
 #include "user/wire/decode.h"
 

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "user/detect/report_tests.h"
 #include "user/sink/layout.h"
 #include "user/sink/text_stack.h"
 #include "user/sink/words.h"
