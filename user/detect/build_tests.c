@@ -59,6 +59,16 @@ struct test_log *detector__log(struct detector *detector, const struct site *sit
 	return &log->log;
 }
 
+void test_log__note_limit(struct test_log *log, const struct process *process)
+{
+	if (!log)
+		return;
+	log->limit = EV_LIMIT_MAP_COUNT;	/* where it is none of those in bytes */
+	for (unsigned int i = 0; i < EV_N_LIMITS; i++)
+		if (limit_is_bytes(i) && process->memory.left[i] == log->left)
+			log->limit = i;
+}
+
 void detector__drop_log(struct detector *detector, const struct site *site)
 {
 	struct site_log **at = &detector->logs, *log;
@@ -79,15 +89,6 @@ void detector__free_logs(struct detector *detector)
 }
 
 /* --- into the report -------------------------------------------------------------------------- */
-
-/* Which limit it is that leaves so much; mappings, where it is none of those in bytes. */
-static enum ev_limit_kind limit_of(const struct process *p, uint64_t left)
-{
-	for (unsigned int i = 0; i < EV_N_LIMITS; i++)
-		if (limit_is_bytes(i) && p->memory.left[i] == left)
-			return i;
-	return EV_LIMIT_MAP_COUNT;
-}
 
 static double seconds_at(const struct test_log *log, uint32_t tick)
 {
@@ -135,7 +136,7 @@ int report_site__add_tests(struct report_site *out, const struct detector *detec
 	tests->at = seconds_at(log, log->now);
 	tests->has_limit = tests->service && log->left != UINT64_MAX;
 	if (tests->has_limit) {
-		tests->limit = limit_of(site->process, log->left);
+		tests->limit = log->limit;
 		tests->bytes_left = (double)log->left;
 	}
 	if (site->trend)

@@ -14,6 +14,8 @@ bool detector__explains(const struct detector *detector, const struct site *site
 /* The log of its judgements, made when there is none yet. NULL: nobody asked, or no memory, which the
  * next check tells. */
 struct test_log *detector__log(struct detector *detector, const struct site *site);
+/* To be called after a judgement: what was left then is soon another. */
+void test_log__note_limit(struct test_log *log, const struct process *process);
 void detector__drop_log(struct detector *detector, const struct site *site);
 void detector__free_logs(struct detector *detector);
 

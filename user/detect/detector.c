@@ -285,6 +285,7 @@ static void site__judge(struct detector *detector, struct site *site,
 	}
 	facts->log = detector__log(detector, site);
 	verdict__update(trend, facts);
+	test_log__note_limit(facts->log, site->process);
 	every = facts->now > facts->first ? (facts->now - facts->first) / 100 : 0;
 	if (every > CHECK_EVERY_MAX)
 		every = CHECK_EVERY_MAX;

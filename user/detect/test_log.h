@@ -90,6 +90,7 @@ struct test_log {
 	/* As of when, and against what. */
 	uint32_t now, first;		/* ticks */
 	uint64_t left;			/* bytes; UINT64_MAX: no limit known */
+	enum ev_limit_kind limit;	/* that leaves so much */
 };
 
 void test_log__add(struct test_log *log, const struct test_row *row, bool met);

@@ -40,7 +40,11 @@ static void add_number(struct text *out, enum test_unit unit, double x)
 		text__addf(out, "%.2f", x);
 		break;
 	case TEST_UNIT_RATE:
-		text__addf(out, "%.3g/s", x);
+		if (x < 10)
+			text__addf(out, "%.1f", x);
+		else
+			text__add_count(out, (uint64_t)fmin(x, 1e18));
+		text__add(out, "/s");
 		break;
 	case TEST_UNIT_COUNT:
 		/* Of parts of objects (a cohort across an edge) nobody counts; what is asked rounds up. */
@@ -123,10 +127,6 @@ static void add_question(struct text *out, const struct report_tests *tests)
 			text__add(&line, "no limit is known)");
 		}
 	}
-	if (!tests->unasked) {
-		text__add(&line, ", judged at ");
-		text__add_duration(&line, tests->at);
-	}
 	layout_add_spaces(out, 2);
 	layout_add_wrapped(out, line.s ? line.s : "", 2, 4);
 	text__fini(&line);
@@ -138,7 +138,12 @@ static void add_verdict(struct text *out, const struct report_site *site)
 	struct text line;
 
 	text__init(&line);
-	text__addf(&line, "verdict: %s", verdict_name(site->verdict));
+	text__add(&line, "verdict");
+	if (tests->at > 0) {
+		text__add(&line, " at ");
+		text__add_duration(&line, tests->at);
+	}
+	text__addf(&line, ": %s", verdict_name(site->verdict));
 	if (site->verdict != VERDICT_NONE) {
 		text__add(&line, " since ");
 		text__add_duration(&line, tests->since);
@@ -179,8 +184,11 @@ static void add_explained(struct text *out, const struct report_process *p,
 	add_question(out, tests);
 	if (tests->unasked)
 		text__addf(out, "  no test was made: %s\n", tests->unasked);
-	for (size_t i = 0; i < tests->n && !tests->unasked;)
-		i += add_way(out, &tests->list[i], tests->n - i);
+	for (size_t i = 0, n; i < tests->n && !tests->unasked; i += n) {
+		n = add_way(out, &tests->list[i], tests->n - i);
+		if (!i && tests->service && n < tests->n)
+			text__add(out, "  for the watch list, as one-shot asks:\n");
+	}
 	add_verdict(out, site);
 	layout_add_spaces(out, 2);
 	text__add(out, "evidence: ");
