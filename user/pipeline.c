@@ -72,7 +72,8 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 	r = detector__new(&pipeline->detector,
 			  &(struct detector_opts){ .question = pipeline->facts.question,
 						   .past = opts->past,
-						   .stands_ticks = STANDS_TICKS });
+						   .stands_ticks = STANDS_TICKS,
+						   .explain = opts->explain });
 	if (!r)
 		r = world__new(&pipeline->world,
 			       &(struct world_opts){
