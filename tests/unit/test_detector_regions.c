@@ -90,6 +90,29 @@ static void growth_is_growth_until_it_stops(void **state)
 	sim_fini(&sim);
 }
 
+/* The process grows by so many times what the site takes. */
+static enum verdict verdict_in_a_growth_of(uint64_t times)
+{
+	enum verdict verdict;
+	struct sim sim;
+
+	sim_init(&sim, KIND_ANON, DETECTOR_ONE_SHOT);
+	for (uint64_t i = 0; i < 40; i++) {
+		fake_memory(&sim.world, sim.process, i * MIB * times, 1ull << 40);
+		fake_open(&sim.world, sim.site, MIB);
+		sim_idle(&sim, 0.1);
+	}
+	verdict = sim_verdict(&sim);
+	sim_fini(&sim);
+	return verdict;
+}
+
+static void growth_is_a_part_of_the_process_s(void **state)
+{
+	assert_int_equal(verdict_in_a_growth_of(5), VERDICT_GROWTH);
+	assert_int_equal(verdict_in_a_growth_of(50), VERDICT_NONE);
+}
+
 static void growth_to_the_end_is_growth(void **state)
 {
 	struct sim sim;
@@ -207,6 +230,7 @@ int main(void)
 		cmocka_unit_test(mappings_all_given_back_is_none),
 		cmocka_unit_test(warm_up_of_regions_is_none),
 		cmocka_unit_test(growth_is_growth_until_it_stops),
+		cmocka_unit_test(growth_is_a_part_of_the_process_s),
 		cmocka_unit_test(growth_to_the_end_is_growth),
 		cmocka_unit_test(a_filling_cache_that_stops_is_none),
 		cmocka_unit_test(sawing_regions_do_not_grow),

@@ -337,6 +337,8 @@ int detector__check(struct detector *detector, const struct world *world)
 		facts.first = tracked->first_tick;
 		if (tracked__read(tracked, world__now_ns(world)) < 0)
 			return -ENOMEM;
+		if (facts.question == DETECTOR_ONE_SHOT)
+			facts.gained = tracked__growth(tracked).gained;
 		tracked->verdict = process__judge(detector, p, &facts);
 	}
 	return 0;

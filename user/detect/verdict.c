@@ -23,6 +23,7 @@
 #define STRAYS_SHARE 0.02	/* of the headroom */
 #define GROWTH_SHARE 0.60
 #define WATCH_SHARE 0.005
+#define PART_OF_GROWTH 0.05	/* of the process's: less is not what it grows by */
 #define FINEST 2		/* ticks: two of the finest cohorts */
 
 struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend)
@@ -117,7 +118,8 @@ static bool is_growing(const struct trend *trend, const struct verdict_facts *fa
 	least = fmax(MIB, 0.02 * (double)trend->site->bytes);
 	inflow = trend__bytes_born_between(trend, facts->now - quarter, facts->now + 1);
 	test_log__enter(facts->log, WAY_GROWTH);
-	return test__at_least(facts->log, TEST_RISE, (double)levels__rise(&trend->levels), least) &&
+	return test__at_least(facts->log, TEST_RISE, (double)levels__rise(&trend->levels),
+			      fmax(least, PART_OF_GROWTH * facts->gained)) &&
 	       test__at_least(facts->log, TEST_INFLOW, inflow, least);
 }
 

@@ -18,6 +18,7 @@ struct verdict_facts {
 	bool lossy;		/* what it holds may be given back: its map file is to be read again */
 	double loss_rate;	/* share of all events that was lost, and not known of whom, 0..1 */
 	uint64_t left;		/* bytes to the nearest limit; UINT64_MAX: no limit known */
+	double gained;		/* bytes by which the process grew; 0: not known, or asked by the service */
 	uint32_t stands;	/* detector_opts.stands_ticks */
 	struct test_log *log;	/* notes the tests of the site judged; NULL: nobody asked */
 };
