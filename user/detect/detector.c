@@ -321,7 +321,6 @@ int detector__check(struct detector *detector, const struct world *world)
 			.loss_rate = detector->loss_rate,
 			.exited = p->exited,
 			.lossy = p->lossy,
-			.left = process__left(p),
 		};
 
 		if (!tracked)
@@ -331,6 +330,7 @@ int detector__check(struct detector *detector, const struct world *world)
 		facts.first = tracked->first_tick;
 		if (tracked__read(tracked, world__now_ns(world)) < 0)
 			return -ENOMEM;
+		facts.left = tracked__left(tracked);
 		tracked->verdict = process__judge(detector, p, &facts);
 	}
 	return 0;

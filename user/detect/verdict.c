@@ -20,9 +20,10 @@
 #define MIB (1024.0 * 1024.0)
 #define PATIENCE 0.015		/* an age speaks when it is this share of the time left */
 #define STRAYS_SHARE 0.02	/* of the headroom */
-#define GROWTH_SHARE 0.60
+#define GROWTH_SHARE 0.70
 #define WATCH_SHARE 0.005
 #define FINEST 2		/* ticks: two of the finest cohorts */
+#define HOLD_SERVICE 1		/* ticks: the next check */
 
 struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend)
 {
@@ -216,7 +217,7 @@ static enum verdict stand(struct trend *trend, const struct verdict_facts *facts
 	note_test(trend, facts->now, finding_of(trend, s), (uint64_t)s->survivors, s->age);
 	trend->age = s->age;
 	if (trend->verdict < VERDICT_GROWTH &&
-	    facts->now - trend->true_since < (hold > FINEST ? hold : FINEST))
+	    facts->now - trend->true_since < (hold > HOLD_SERVICE ? hold : HOLD_SERVICE))
 		return VERDICT_WATCH;
 	trend->was_leak |= s->strays;
 	return verdict_of(trend, s);
