@@ -6,7 +6,8 @@
 #                                two minutes
 
 DETECTOR_GEN_SRC := $(addprefix tests/detector/,generate.c make.c scenarios_leak.c scenarios_benign.c)
-DETECTOR_EVAL_SRC := $(addprefix tests/detector/,evaluate.c trace.c replay.c baseline.c score.c)
+DETECTOR_EVAL_SRC := $(addprefix tests/detector/,evaluate.c trace.c trace_fields.c replay.c \
+	baseline.c score.c)
 DETECTOR_GEN := $(B)/tests/detector/generate
 DETECTOR_EVAL := $(B)/tests/detector/evaluate
 

@@ -22,6 +22,7 @@
 #define STRAYS_SHARE 0.02	/* of the headroom */
 #define GROWTH_SHARE 0.70
 #define WATCH_SHARE 0.005
+#define STAYS 0.5
 #define FINEST 2		/* ticks: two of the finest cohorts */
 #define HOLD_SERVICE 1		/* ticks: the next check */
 
@@ -47,15 +48,16 @@ static double share_asked(const struct trend *trend, const struct survival *s)
 
 void survival__weigh(const struct survival_ask *ask, struct survival *s)
 {
-	double least;
+	/* Both waver: what is told already is asked for half as much. */
+	double asked = ask->trend->verdict >= VERDICT_GROWTH ? STAYS : 1, least;
 
 	if (s->failed != TEST_NONE)
 		return;
-	if (!(s->age >= PATIENCE * ask->left / s->rate)) {
+	if (!(s->age >= asked * PATIENCE * ask->left / s->rate)) {
 		s->failed = TEST_PATIENCE;
 		return;
 	}
-	least = fmax(MIB, share_asked(ask->trend, s) * s->headroom);
+	least = asked * fmax(MIB, share_asked(ask->trend, s) * s->headroom);
 	if (!(s->bytes >= least))
 		s->failed = TEST_SIZE;
 }
