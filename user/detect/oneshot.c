@@ -155,6 +155,15 @@ static struct leak_test leak_test(enum finding finding, uint64_t n, const struct
 	};
 }
 
+/*
+ * Most of the survivors were there when a sibling was given back last. What came since may wait for the
+ * next time: who gives back in batches has a pile in between.
+ */
+static bool outlived_siblings(const struct trend *trend, const struct survivors *s)
+{
+	return 2 * trend__born_between(trend, 0, trend->last_death) >= (double)s->n;
+}
+
 static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
 		     struct leak_test *out)
 {
@@ -168,6 +177,8 @@ static bool is_stray(const struct trend *trend, const struct verdict_facts *fact
 	if (!found)
 		found = held_at_end(trend, facts, &s) && siblings_were_freed(trend, s.n);
 	if (!found || !is_spread(trend, facts, &s))
+		return false;
+	if (!kind_is_handle(trend->site->kind) && !outlived_siblings(trend, &s))
 		return false;
 	weak = may_be_warm_up(trend, facts->now);
 	if (weak && (facts->exited || trend__births_stopped(trend, facts->now)))
