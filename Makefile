@@ -249,6 +249,7 @@ help:
 	@echo 'sudo make check-verify   DURATION=60: verify beside real programs at work, so long each'
 	@echo 'sudo make check-kafka    the Kafka broker that leaks and the one that does not, with a large log'
 	@echo 'sudo make check-long     MINUTES=30: healthy programs that grow, so long, none called a leak'
+	@echo 'sudo make bench-probes bench-java   what watching costs the watched (docs/overhead.md)'
 	@echo 'make               build $(B)/unfreed'
 	@echo 'make unit          build the unit tests ($(B)/tests/unit)'
 	@echo 'make programs      build the programs that the live tests watch'

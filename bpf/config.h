@@ -26,7 +26,7 @@ struct bpf_config {
 	__u32 self_tgid;	/* never watched */
 	__u32 default_flags;	/* enum target_flag of a process without an entry */
 	__u32 page_sz;
-	__u32 wakeup_sz;	/* wake the reader once so many bytes wait in the ring */
+	__u32 wakeup_sz;	/* wake the reader each time so many bytes were written; a power of 2 */
 	__u32 oldest;		/* do without what came after Linux 5.8 even where it is: for tests */
 	__u32 asks;		/* the same missing rule is asked for at most so often ... */
 	__u64 asks_per_ns;	/* ... in such a time */

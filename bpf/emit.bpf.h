@@ -2,8 +2,8 @@
 /*
  * Records into the ring, and who is watched.
  *
- * The reader is woken by amount, not by record: one that sleeps until config.wakeup_sz bytes wait
- * costs the watched process next to nothing. It also looks by itself several times a second. Records
+ * The reader is woken by amount, not by record: one that sleeps until config.wakeup_sz bytes more
+ * were written costs the watched process next to nothing. It also looks by itself several times a second. Records
  * that somebody waits for (a missing rule, a new library) wake it at once.
  */
 #ifndef UNFREED_EMIT_BPF_H
@@ -82,12 +82,24 @@ static __always_inline void count_lost_record(__u64 pid_tgid, __u16 type, __u16 
 #define reserve_record(ev_struct, ev_type, pid_tgid) \
 	reserve_record_of(ev_struct, ev_type, pid_tgid, 0)
 
+/*
+ * Whether a record lies across one of the marks that divide the ring's memory in pieces of
+ * config.wakeup_sz. As good as to ask how much waits, without a call. Where the memory lies does not
+ * matter; to the verifier it is a number only as its distance from something else.
+ */
+static __always_inline bool at_wakeup_mark(void *record)
+{
+	__u64 end = (char *)record - (char *)losses, begin;
+
+	barrier_var(end);
+	begin = end - BPF_RINGBUF_HDR_SZ;
+	end += ((struct ev_header *)record)->size;
+	return (begin ^ end) >= config.wakeup_sz;
+}
+
 static __always_inline void submit_record(void *record)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-
-	bpf_ringbuf_submit(record, waiting >= config.wakeup_sz ? BPF_RB_FORCE_WAKEUP
-							       : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, at_wakeup_mark(record) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void submit_record_now(void *record)

@@ -7,6 +7,8 @@
 #include "bpf/stack.bpf.h"
 #include <bpf/bpf_tracing.h>
 
+#define TASK_COMM_SZ 16
+
 static __always_inline __u64 current_cookie(struct pt_regs *ctx)
 {
 	__u32 first = 0;
@@ -16,6 +18,19 @@ static __always_inline __u64 current_cookie(struct pt_regs *ctx)
 		return bpf_get_attach_cookie(ctx);
 	cookie = bpf_map_lookup_elem(&cookies, &first);
 	return cookie ? *cookie : 0;
+}
+
+/* The thread's name. In place it costs two reads, the helper most of a clock reading. */
+static __always_inline void read_comm(char comm[TASK_COMM_SZ])
+{
+	if (kernel_has(get_current_task_btf)) {
+		const struct task_struct *task = bpf_get_current_task_btf();
+
+		((__u64 *)comm)[0] = ((const __u64 *)task->comm)[0];
+		((__u64 *)comm)[1] = ((const __u64 *)task->comm)[1];
+	} else {
+		bpf_get_current_comm(comm, TASK_COMM_SZ);
+	}
 }
 
 SEC("uprobe")
@@ -59,7 +74,7 @@ int handle_call(struct pt_regs *ctx)
 	ev->file = cookie.file;
 	__builtin_memset(ev->comm, 0, sizeof(ev->comm));
 	if (cookie.is_close)
-		bpf_get_current_comm(ev->comm, sizeof(ev->comm));
+		read_comm(ev->comm);
 	submit_record(ev);
 	return 0;
 }

@@ -19,7 +19,8 @@
 #endif
 #define BPF_F_MMAPABLE (1 << 10)	/* <linux/bpf.h>, which cannot be had beside vmlinux.h */
 
-#define RING_SZ_DEFAULT (8 << 20)	/* bytes; user space sets another before the load */
+#define BPF_RINGBUF_HDR_SZ 8	/* likewise: before each record */
+#define RING_SZ_DEFAULT (16 << 20)	/* bytes; user space sets another before the load */
 
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -240,27 +240,35 @@ static __always_inline bool define_stack(const struct walk *w, __u64 pid_tgid, _
 	definition->end = w->end;
 	definition->mm_id = w->mm_id;
 	bpf_probe_read_kernel(definition->frames, sizeof(w->frames), w->frames);
-	bpf_ringbuf_submit(definition, BPF_RB_NO_WAKEUP);
+	submit_record(definition);
 	return true;
 }
 
-/* How much of the stack one more question for this rule may bring, 0: it is over the budget. Threads
- * that ask at once may count one short: no harm. */
+/*
+ * How much of the stack one more question for this rule may bring, 0: it is over the budget. Threads
+ * that ask at once may count one short: no harm. Answers take time, and a JVM that starts asks much:
+ * as the ring fills questions get shorter, then fewer, and leave the last of it to events.
+ */
 static __always_inline __u32 may_ask(const struct unwind_key *key, __u64 now)
 {
 	struct asked first = { .since_ns = now, .n = 1 }, *asked_before;
+	const __u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	const __u64 eighth = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 8;
+	const __u32 room = waiting < 2 * eighth ? EV_MISS_STACK_SZ : EV_MISS_SHORT_STACK_SZ;
 	__u64 n;
 
+	if (waiting >= 7 * eighth)
+		return 0;
 	asked_before = bpf_map_lookup_elem(&asked, key);
 	if (!asked_before || now - asked_before->since_ns >= config.asks_per_ns) {
 		bpf_map_update_elem(&asked, key, &first, BPF_ANY);	/* LRU: makes room by itself */
-		return EV_MISS_STACK_SZ;
+		return room;
 	}
 	n = asked_before->n++;
 	if (n < config.asks)
-		return EV_MISS_STACK_SZ;
-	return n < config.asks + config.short_asks && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <
-	       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2 ? EV_MISS_SHORT_STACK_SZ : 0;
+		return room;
+	return n < config.asks + config.short_asks && waiting < 4 * eighth ?
+		       EV_MISS_SHORT_STACK_SZ : 0;
 }
 
 /* A question with room for that much of the stack, a constant. */

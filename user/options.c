@@ -55,6 +55,8 @@ static const struct option_row rows[] = {
 	  "every process; it is what is done when no PID is given" },
 	{ "dump-events", 0, VALUE_FLAG, FIELD(dump_events), C(REPORT), 0, 0, NULL,
 	  "print every record as a line of text" },
+	{ "explain", 0, VALUE_STRING, FIELD(explain), C(REPORT), 0, 0, "SITE",
+	  "show of this site each test, what was measured, and the threshold it met or missed" },
 	{ "salvage", 0, VALUE_FLAG, FIELD(salvage), C(REPORT), 0, 0, NULL,
 	  "of a damaged capture report what can be read" },
 	{ "no-progress", 0, VALUE_FLAG, FIELD(no_progress), WATCHES, 0, 0, NULL,
@@ -307,6 +309,23 @@ static bool known_format(const char *format)
 	return !strcmp(format, "text") || !strcmp(format, "json");
 }
 
+static int check_explained(const struct options *options, struct log *log)
+{
+	unsigned int n_digits;
+	uint64_t digits;
+
+	if (parse_site(options->explain, &digits, &n_digits)) {
+		log_error(log, "--explain: %s is not a site: 16 hex digits, or the first 4 or more of "
+			  "them", options->explain);
+		return EXIT_USAGE;
+	}
+	if (options->dump_events) {
+		log_error(log, "report: --dump-events and --explain exclude each other");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 static int check_captures(const struct options *options, struct log *log)
 {
 	if (options->command == COMMAND_RECORD && !options->output) {
@@ -325,6 +344,8 @@ static int check_captures(const struct options *options, struct log *log)
 		log_error(log, "report: --dump-events and --format exclude each other");
 		return EXIT_USAGE;
 	}
+	if (options->explain && check_explained(options, log))
+		return EXIT_USAGE;
 	if (options->format && !strcmp(options->format, "capture") && !options->output) {
 		log_error(log, "report: a capture is written to a file: -o FILE");
 		return EXIT_USAGE;

@@ -35,6 +35,7 @@ struct options {
 	const char *memory_file;
 	const char *record;		/* attach, run: write a capture there too; NULL: none */
 	const char *input;		/* report: the capture */
+	const char *explain;		/* report: a site, as parse_site() takes it; NULL: none */
 	uint64_t duration_ns;		/* 0: no end of its own */
 	uint64_t interval_ns;		/* daemon: between writings of the textfile */
 	uint64_t ring_sz;		/* bytes; a power of two */

@@ -29,6 +29,7 @@ int output__open(struct output *output, const struct options *options, struct lo
 	int fd, r;
 
 	memset(output, 0, sizeof(*output));
+	output->explain = options->explain;
 	if (options->format)
 		output->sink = sink_find(options->format);
 	else if (options->output)
@@ -61,7 +62,8 @@ int output__open(struct output *output, const struct options *options, struct lo
 
 int output__write(struct output *output, const struct report *report, struct log *log)
 {
-	struct sink_opts opts = { .colour = sink_wants_colour(output->file) };
+	struct sink_opts opts = { .colour = sink_wants_colour(output->file),
+				  .explain = output->explain };
 
 	return output__close(output, output->sink->write(report, output->file, &opts), log);
 }

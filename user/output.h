@@ -16,6 +16,7 @@ struct output {
 	const char *path;	/* NULL: standard output */
 	char *written_path;	/* what is written first: owned */
 	const struct sink *sink;
+	bool explain;		/* see struct sink_opts */
 };
 
 /* Opens it before the watching starts, so that a wrong path is told at once. Returns 0 or an exit

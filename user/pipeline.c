@@ -14,6 +14,10 @@
 #include "user/name.h"
 #include "user/resident.h"
 
+/* A finding of the service stands for at least 15 min (docs/detector.md, hysteresis): an alert is not
+ * to end before anybody can have looked, and alert rules wait for some minutes before they fire. */
+#define STANDS_TICKS ((uint32_t)(15 * 60 * 1000000000ull / WORLD_TICK_NS))
+
 /* What is known here and now. */
 static void find_facts(struct capture_facts *facts, const struct pipeline_opts *opts)
 {
@@ -67,7 +71,9 @@ int pipeline__init(struct pipeline *pipeline, const struct pipeline_opts *opts)
 		find_facts(&pipeline->facts, opts);
 	r = detector__new(&pipeline->detector,
 			  &(struct detector_opts){ .question = pipeline->facts.question,
-						   .past = opts->past });
+						   .past = opts->past,
+						   .stands_ticks = STANDS_TICKS,
+						   .explain = opts->explain });
 	if (!r)
 		r = world__new(&pipeline->world,
 			       &(struct world_opts){

@@ -44,6 +44,7 @@ struct pipeline_opts {
 	struct past *past;		/* what earlier runs taught, and this one will; borrowed, outlives
 					 * the pipeline. NULL: nothing, and nothing is learnt */
 	const struct capture_facts *facts;	/* of a replay, in place of the last four; else NULL */
+	struct site_prefix explain;	/* detector_opts.explain */
 	int (*on_tick)(void *ctx);
 	void *ctx;
 };

@@ -11,6 +11,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/base/parse.h"
 #include "user/base/text.h"
 #include "user/output.h"
 #include "user/pipeline.h"
@@ -43,14 +44,41 @@ static int take(void *ctx, const struct ev_header *record)
 	return pipeline__take(ctx, record);
 }
 
-static int write_report(struct pipeline *pipeline, struct output *output, struct log *log)
+/* Whether there is one site to explain, in however many processes; else says why not. */
+static bool is_one_site(const struct report *report, const char *asked, struct log *log)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < report->n_processes; i++) {
+		const struct report_process *p = &report->processes[i];
+
+		for (size_t k = 0; k < p->n_sites; k++) {
+			if (!p->sites[k].tests)
+				continue;
+			if (found && strcmp(found, p->sites[k].site)) {
+				log_error(log, "--explain: %s: more than one site begins so: %s, %s",
+					  asked, found, p->sites[k].site);
+				return false;
+			}
+			found = p->sites[k].site;
+		}
+	}
+	if (!found)
+		log_error(log, "--explain: %s: there is no such site", asked);
+	return found;
+}
+
+static int write_report(struct pipeline *pipeline, struct output *output,
+			const struct options *options, struct log *log)
 {
 	struct report *report = NULL;
 	int status;
 
 	if (pipeline__report(pipeline, &report))
 		return EXIT_TOOL_FAILED;
-	status = output__write(output, report, log);
+	status = EXIT_TOOL_FAILED;
+	if (!options->explain || is_one_site(report, options->explain, log))
+		status = output__write(output, report, log);
 	if (!status)
 		status = report__exit_status(report);
 	report__free(report);
@@ -59,19 +87,21 @@ static int write_report(struct pipeline *pipeline, struct output *output, struct
 
 static int make_report(struct replay *replay, const struct options *options, struct log *log)
 {
+	struct pipeline_opts opts = { .log = log, .waits = true, .facts = replay__facts(replay) };
 	struct pipeline pipeline;
 	struct output output;
 	int status;
 
-	if (pipeline__init(&pipeline, &(struct pipeline_opts){ .log = log,
-							       .waits = true,
-							       .facts = replay__facts(replay) }))
+	if (options->explain &&
+	    parse_site(options->explain, &opts.explain.digits, &opts.explain.n_digits))
+		return EXIT_USAGE;	/* said by options__parse() */
+	if (pipeline__init(&pipeline, &opts))
 		return EXIT_TOOL_FAILED;
 	status = output__open(&output, options, log);
 	if (!status) {
 		status = each_record(replay, take, &pipeline, options->input, log);
 		if (!status)
-			status = write_report(&pipeline, &output, log);
+			status = write_report(&pipeline, &output, options, log);
 		output__fini(&output);
 	}
 	pipeline__fini(&pipeline);
@@ -173,6 +203,10 @@ int report__run(const struct options *options, struct log *log)
 	struct replay *replay = NULL;
 	int status;
 
+	if (options->explain && wants_capture(options)) {
+		log_error(log, "report: --explain wants a report, and a capture is none");
+		return EXIT_USAGE;
+	}
 	if (replay__open(&replay, &(struct replay_opts){ .path = options->input,
 							 .log = log,
 							 .salvage = options->salvage }))

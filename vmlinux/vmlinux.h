@@ -37,6 +37,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	__u64 self_exec_id;
+	char comm[16];
 };
 
 struct mm_struct {

@@ -25,6 +25,7 @@
 struct attach {
 	struct loop *loop;
 	struct log *log;
+	struct symbolizer *symbolizer;	/* asked for no name, but told of files */
 	struct features features;
 	enum attach_what what;
 	struct empty_bpf *empty;
@@ -38,19 +39,6 @@ struct attach {
 	uint64_t lost, lost_before;
 };
 
-/* A benchmark prints no names: the symbolizer need not be linked in. */
-__attribute__((weak)) int symbolizer__add(struct symbolizer *symbolizer, uint32_t dev, uint64_t ino,
-					  int fd, const char *path)
-{
-	close(fd);
-	return 0;
-}
-
-__attribute__((weak)) size_t elf_build_id(int fd, uint8_t id[20])
-{
-	return 0;
-}
-
 int attach__new(struct attach **out, struct log *log)
 {
 	struct attach *attach = calloc(1, sizeof(*attach));
@@ -60,6 +48,8 @@ int attach__new(struct attach **out, struct log *log)
 		return -ENOMEM;
 	attach->log = log;
 	r = loop__new(&attach->loop);
+	if (!r)
+		r = symbolizer__new(&attach->symbolizer, &(struct symbolizer_opts){});
 	if (!r)
 		r = features__probe(&attach->features, NULL);
 	if (!r)
@@ -93,6 +83,7 @@ struct attach *attach__free(struct attach *attach)
 	if (!attach)
 		return NULL;
 	take_off(attach);
+	symbolizer__free(attach->symbolizer);
 	loop__free(attach->loop);
 	free(attach);
 	return NULL;
@@ -240,6 +231,7 @@ static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
 	if (!attach->live) {
 		r = live__new(&attach->live, &(struct live_opts){ .loop = attach->loop,
 								  .log = attach->log,
+								  .symbolizer = attach->symbolizer,
 								  .emit = on_record,
 								  .emit_ctx = attach });
 		if (r)

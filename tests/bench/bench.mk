@@ -12,3 +12,10 @@ $(BENCH_BIN): $(B)/%: %.c $(B)/libcore.a
 
 .PHONY: bench
 bench: $(BENCH_BIN)
+
+#   make bench-java BENCH_JAVA_ROUNDS=5     what Java stacks cost, and stacks in a storm; needs root
+BENCH_JAVA_ROUNDS ?= 5
+.PHONY: bench-java
+bench-java: all programs
+	$(call as_root,bench-java)
+	@UNFREED_BUILD=$(abspath $(O)) $(PYTHON) tests/bench/java_stacks.py $(BENCH_JAVA_ROUNDS)

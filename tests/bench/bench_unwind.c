@@ -61,8 +61,9 @@ static void must(int r, const char *what)
 
 static void answer(struct bench *bench, struct unwinder *unwinder)
 {
-	must(unwinder__answer(unwinder, &bench->miss, ignore_rule, NULL,
-			      (struct ev_stack *)bench->stack), "answer");
+	const struct unwind_walker walker = { .learn = ignore_rule };
+
+	must(unwinder__answer(unwinder, &bench->miss, &walker, (struct ev_stack *)bench->stack), "answer");
 }
 
 static void report(const char *name, uint64_t ns, unsigned long n)

@@ -4,7 +4,8 @@
 
 NAME.events is a capture as text (docs/capture.md). Each is turned into a capture and back, and
 reported from both forms in every format; NAME.FORMAT is the output, byte for byte, and NAME.status
-the exit status where it is not 0. `run.py --update` writes them anew: read the difference before
+the exit status where it is not 0. NAME.explain-SITE is what `--explain SITE` says of it, where that is
+there: to add one, make it empty and update. `run.py --update` writes them anew: read the difference before
 committing it.
 """
 
@@ -31,6 +32,14 @@ def expected(path):
     return path.read_bytes() if path.exists() else None
 
 
+def forms_of(events):
+    """(file, options) of each report that is compared."""
+    for form in FORMATS:
+        yield events.with_suffix("." + form), ["--format", form]
+    for golden in sorted(HERE.glob(events.stem + ".explain-*")):
+        yield golden, ["--explain", golden.suffix.removeprefix(".explain-")]
+
+
 def check(events, folder, update):
     """Yields what differs."""
     capture = folder / (events.stem + ".capture")
@@ -39,12 +48,11 @@ def check(events, folder, update):
              if line != b"\n" and not line.startswith(b"#")]
     if report(capture, "--dump-events")[1] != b"".join(lines):
         yield "it does not come back from a capture as it was"
-    for form in FORMATS:
-        golden = events.with_suffix("." + form)
-        status, out = report(events, "--format", form)
-        if report(capture, "--format", form) != (status, out):
-            yield f"text and capture give two reports as {form}"
-        wanted = events.with_suffix(".status")
+    wanted = events.with_suffix(".status")
+    for golden, options in forms_of(events):
+        status, out = report(events, *options)
+        if report(capture, *options) != (status, out):
+            yield f"text and capture give two reports with {options}"
         if update:
             golden.write_bytes(out)
             wanted.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ import broker as kafka
 import contract
 import promtext
 import witness
-from conftest import LIMIT
+from conftest import LIMIT, MEGABYTES
 from harness import UNFREED, function_names
 
 WITHIN_S = 5
@@ -113,22 +113,20 @@ def assert_explained(process, show):
     share = sum(s["share"] for s in recovery_sites(process))
     show(f"{share:.0%} of the growth explained by the recovery's streams")
     assert share >= 0.9
-    assert process["explained_share"] >= share - 1e-6
+    assert process["explained_share"] >= share - 1e-3  # each is rounded
 
 
-def check_time_left(report, used_at, show):
-    """Against what the cgroup's own files said at that moment; and it must agree with itself."""
+def check_time_left(report, used_at, rate, show):
+    """Against what the cgroup's own files said: used at that moment, and how fast it rose until then."""
     limit = broker_in(report)["limit"]
     assert limit and limit["kind"] == "cgroup-max", limit
     left = LIMIT - used_at
-    rate = broker_in(report)["growth_bytes_per_second"]
-    show(f"{limit['bytes_left'] / 1e9:.2f} GB left of the cgroup's memory (by its own files "
-         f"{left / 1e9:.2f} GB), {limit['seconds_low']:.0f} to {limit['seconds_high']:.0f} s "
-         f"at {rate / 1e6:+.0f} MB/s")
+    show(f"{limit['bytes_left'] / 1e9:.2f} GB left of the cgroup's memory, "
+         f"{limit['seconds_low']:.0f} to {limit['seconds_high']:.0f} s; by its own files "
+         f"{left / 1e9:.2f} GB and {left / rate:.0f} s, at {rate / 1e6:+.0f} MB/s")
     # A reading is up to 2 s old.
     assert abs(limit["bytes_left"] - left) < 0.25 * LIMIT
-    assert 0.5 * limit["bytes_left"] / rate < limit["seconds_high"] and \
-        limit["seconds_low"] < 2 * limit["bytes_left"] / rate
+    assert 0.5 * left / rate < limit["seconds_high"] and limit["seconds_low"] < 2 * left / rate
 
 
 class Meter:
@@ -152,6 +150,9 @@ class Meter:
 
     def at(self, moment):
         return min(self.readings, key=lambda r: abs(r[0] - moment))[1]
+
+    def rate(self, begin, end):
+        return (self.at(end) - self.at(begin)) / (end - begin)
 
 
 @pytest.fixture
@@ -197,14 +198,16 @@ def test_run(dirty, broker, cgroup, java_of, tmp_path, seen, show):
     assert counts.closed == []
     sites = assert_names_the_culprit(process, show)
     assert_explained(process, show)
-    assert sum(s["opened"] for s in sites) == counts.recovery_opened
-    seen["recovery"] = counts.recovery_opened
+    recovered = sum(s["opened"] for s in sites)
+    # The thread may load a class, too, and open a stream for its jar.
+    assert recovered <= counts.recovery_opened <= recovered + 3
+    seen["recovery"] = recovered
     seen["sites"] = {s["site"] for s in sites}
     replay = witness.Capture(capture, tmp_path)
     sure = replay.leak_found_at(counts.first, counts.first + WITHIN_S)
     show(f"verdict leak {sure - counts.first:.1f} s after the first stream of all, "
          f"{sure - counts.opened[40]:.1f} s after the 40th")
-    seen["at verdict"] = replay.report_at(sure), meter.readings and meter.at(sure)
+    seen["at verdict"] = replay.report_at(sure), sure, meter
 
 
 def test_time_left(seen, cgroup, show):
@@ -214,18 +217,21 @@ def test_time_left(seen, cgroup, show):
     if "at verdict" not in seen:
         pytest.skip("test_run did not get that far")
     show(f"cgroup v{2 if cgroup.v2 else 1}")
-    check_time_left(*seen["at verdict"], show)
+    report, sure, meter = seen["at verdict"]
+    check_time_left(report, meter.at(sure), meter.rate(sure - 0.5, sure), show)
 
 
 def test_attach(dirty, broker, java_of, tmp_path, seen, show):
-    """A second after its start. Counts what came after."""
+    """A second after its start. Counts what came after. (The recovery of a small log is over by then:
+    there the JVM is attached to while it still starts.)"""
     process = dirty.start(broker())
     java = java_of(process)
-    time.sleep(1)
+    time.sleep(1 if MEGABYTES >= 1000 else 0.1)
     capture = tmp_path / "attach.capture"
     asked = time.monotonic()
     watch = Watch(dirty, "attach", java, "--no-until-verdict", "--record", capture)
     dirty.wait_for_port(dirty.broker_port, process)
+    time.sleep(1)  # the last call path to leak is as young as that
     os.kill(java, signal.SIGSTOP)  # so that report and witness count up to the same moment
     status = watch.end()
     os.kill(java, signal.SIGKILL)
@@ -235,11 +241,11 @@ def test_attach(dirty, broker, java_of, tmp_path, seen, show):
     total = inflate(watch.broker())
     assert (watch.report["verdict"], status) == ("leak", 3)
     assert_nothing_lost(watch.report)
-    since = replay.first_stream()
-    expected = counts.opened_since(since)
+    since, last = replay.streams()
+    expected = counts.opened_since(since, last)
     show(f"{total['opened']} of {len(counts.opened)} streams opened, from {since - asked:.2f} s after "
          f"it was asked on; the witness counts {expected} since then")
-    assert since < asked + 3
+    assert since < max(asked, counts.first) + 3
     assert (total["opened"], total["closed"]) == (expected, 0)
     sites = assert_names_the_culprit(watch.broker(), show)
     assert_explained(watch.broker(), show)
@@ -372,12 +378,13 @@ def test_fixed(dirty, broker, fixed_jars, java_of, tmp_path, seen, show):
     assert (watch.report["verdict"], status) == ("none", 0), watch.process.said()
     assert_nothing_lost(watch.report)
     assert (total["opened"], total["closed"]) == (len(counts.opened), len(counts.closed))
-    assert counts.recovery_opened == counts.recovery_closed > 1000
-    assert not any(s["open"] for s in recovery_sites(process))
+    recovered = counts.recovery_closed
+    assert recovered > 1000
+    assert recovered <= counts.recovery_opened <= recovered + 3  # for classes, as in test_run
     assert total["open"] < 50  # the JVM's own, for its jars: kept for the next one
     if "recovery" in seen:
         show(f"the broker that leaks opened {seen['recovery']}; resident {seen['resident'] >> 10} MB")
-        assert counts.recovery_opened == seen["recovery"]
+        assert recovered == seen["recovery"]
         assert resident > seen["resident"]
 
 

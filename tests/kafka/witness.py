@@ -52,9 +52,11 @@ class Counts:
     def first(self):
         return self.opened[0]
 
-    def opened_since(self, moment):
-        """From the call on in which a probe behind the witness's was hit then."""
-        return len(self.opened) - bisect.bisect_right(self.opened, moment) + 1
+    def opened_since(self, first, last):
+        """Calls from the one on in which another probe was hit at `first`; at `last` it was in the
+        last call of all. Of two probes of one place either may be the first to run."""
+        before = bisect.bisect_right(self.opened, first)
+        return len(self.opened) - before + (last >= self.opened[-1])
 
 
 class Capture:
@@ -70,8 +72,10 @@ class Capture:
         m = re.match(rb"\S+ time=(\d+)", line)
         return int(m.group(1)) / 1e9 if m else 0.0
 
-    def first_stream(self):
-        return next(t for t, l in zip(self.times, self.lines) if l.startswith(b"handle-open "))
+    def streams(self):
+        """When the first and the last one were opened."""
+        times = [t for t, l in zip(self.times, self.lines) if l.startswith(b"handle-open ")]
+        return times[0], times[-1]
 
     def report_at(self, moment):
         """What the records until then say: the model and the detector read no clock."""

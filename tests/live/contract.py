@@ -89,6 +89,46 @@ def check_site(where, site):
     take(where, site, "evidence", str)
     for i, frame in enumerate(take(where, site, "stack", list)):
         check_frame(f"{where}.stack[{i}]", frame)
+    if "tests" in site:
+        check_tests(where + ".tests", site["tests"])
+
+
+def check_tests(where, tests):
+    """What --explain adds."""
+    question = take(where, tests, "question", {"one-shot", "service"})
+    unasked = take(where, tests, "unasked", or_null(str))
+    take(where, tests, "at", NUMBER)
+    limit = take(where, tests, "limit", lambda v: v is None or v in LIMIT_KINDS)
+    left = take(where, tests, "bytes_left", or_null(NUMBER))
+    need((limit is None) == (left is None), f"{where}: {left} of {limit}")
+    need(limit is None or question == "service", f"{where}: {question} weighs no limit")
+    take(where, tests, "since", NUMBER)
+    take(where, tests, "held", or_null(NUMBER))
+    kept = take(where, tests, "kept", int)
+    take(where, tests, "kept_closed", lambda v: is_count(v) and v <= kept)
+    retracted = take(where, tests, "retracted", or_null(dict))
+    if retracted is not None:
+        take(where, retracted, "at", NUMBER)
+        take(where, retracted, "why", str)
+    for i, test in enumerate(take(where, tests, "list", list)):
+        check_test(f"{where}.list[{i}]", test)
+    need(not unasked or not tests["list"], f"{where}: tests although {unasked}")
+
+
+def check_test(where, test):
+    take(where, test, "way", str)
+    take(where, test, "test", str)
+    take(where, test, "unit", {"count", "bytes", "seconds", "share", "ratio", "per-second"})
+    take(where, test, "age", or_null(NUMBER))
+    result = take(where, test, "result", {"met", "missed", "not-asked"})
+    measured = take(where, test, "measured", or_null(NUMBER))
+    least = take(where, test, "at_least", or_null(NUMBER))
+    most = take(where, test, "at_most", or_null(NUMBER))
+    need(least is None or most is None, f"{where}: two thresholds")
+    need(result != "not-asked" or measured is least is most is None, f"{where}: numbers of no test")
+    if result != "not-asked" and measured is not None and (least is not None or most is not None):
+        met = measured <= most if least is None else measured >= least
+        need(met == (result == "met"), f"{where}: {test}")
 
 
 def check_limit(where, limit):

@@ -289,9 +289,9 @@ class Lab:
                                "json", "-o", output, "--no-until-verdict", *options, output=output)
         return watcher.wait_until_watching()
 
-    def observe(self, program, n_processes=1):
+    def observe(self, program, n_processes=1, options=()):
         """The usual course: attach, let it work, stop watching. (its counts, the result)"""
-        watcher = self.attach(program)
+        watcher = self.attach(program, options=options)
         program.go()
         counts = [program.done() for _ in range(n_processes)]
         time.sleep(0.3)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """A process that looks like a JVM: of JDKs that are not here, of another make, or a lying one."""
 
 import os

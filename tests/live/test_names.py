@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """Names of frames from wherever they are: perf maps, debug files, containers, files that are gone."""
 
 import re

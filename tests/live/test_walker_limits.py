@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
+# tests/run: beside others
 """The walker where stacks are hard to walk: each with the frames that a debugger would show."""
 
 import resource

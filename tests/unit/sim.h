@@ -32,18 +32,21 @@ struct sim {
 	uint32_t leak_step;	/* when the site was said to leak first; 0: never */
 };
 
-static inline void sim_init(struct sim *sim, unsigned int kind, enum detector_question question)
+static inline void sim_init_with(struct sim *sim, unsigned int kind, const struct detector_opts *opts)
 {
-	struct detector_opts opts = { .question = question };
-
 	memset(sim, 0, sizeof(*sim));
-	assert_int_equal(detector__new(&sim->detector, &opts), 0);
+	assert_int_equal(detector__new(&sim->detector, opts), 0);
 	sim->world.now_ns = FAKE_EPOCH_NS;
 	sim->world.watcher = &detector_watcher;
 	sim->world.watcher_ctx = sim->detector;
 	detector__watch(sim->detector, &sim->world);
 	sim->process = fake_process(&sim->world, 100, "sim");
 	sim->site = fake_site(&sim->world, sim->process, kind);
+}
+
+static inline void sim_init(struct sim *sim, unsigned int kind, enum detector_question question)
+{
+	sim_init_with(sim, kind, &(struct detector_opts){ .question = question });
 }
 
 static inline void sim_fini(struct sim *sim)

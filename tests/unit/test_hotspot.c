@@ -242,8 +242,35 @@ static void test_compressed_numbers(void **state)
 
 #define STACK_AT 0x7ffd00001000ull
 
-static void learn_nothing(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
+/* What the kernel's walker would have been told. */
+struct walker_rules {
+	struct {
+		struct unwind_key key;
+		struct unwind_rule rule;
+	} list[8];
+	size_t n;
+};
+
+static void learn(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
 {
+	struct walker_rules *rules = ctx;
+
+	assert_true(rules->n < sizeof(rules->list) / sizeof(rules->list[0]));
+	rules->list[rules->n].key = *key;
+	rules->list[rules->n++].rule = *rule;
+}
+
+static bool knows(void *ctx, const struct unwind_key *key, struct unwind_rule *out)
+{
+	const struct walker_rules *rules = ctx;
+
+	for (size_t i = rules->n; i; i--) {
+		if (memcmp(&rules->list[i - 1].key, key, sizeof(*key)))
+			continue;
+		*out = rules->list[i - 1].rule;
+		return true;
+	}
+	return false;
 }
 
 static void put_word(struct ev_miss *miss, uint64_t addr, uint64_t value)
@@ -272,6 +299,14 @@ static void build_stack(const struct fake_jvm *jvm, struct ev_miss *miss)
 	put_word(miss, stub_bp + 8, 0);
 }
 
+static void answer(struct rig *rig, const struct ev_miss *miss, struct walker_rules *rules,
+		   struct ev_stack *stack)
+{
+	const struct unwind_walker walker = { knows, learn, rules };
+
+	assert_int_equal(unwinder__answer(rig->unwinder, miss, &walker, stack), 0);
+}
+
 static void test_a_whole_stack(void **state)
 {
 	cleanup_free struct ev_stack *stack = malloc(UNWIND_STACK_SZ);
@@ -280,9 +315,11 @@ static void test_a_whole_stack(void **state)
 	for (size_t i = 0; i < N_VERSIONS; i++) {
 		struct rig *rig = new_rig(versions[i]);
 		const struct ev_frame *f = stack->frames;
+		struct walker_rules rules = { .n = 0 };
 
 		build_stack(&rig->jvm, miss);
-		assert_int_equal(unwinder__answer(rig->unwinder, miss, learn_nothing, NULL, stack), 0);
+		answer(rig, miss, &rules, stack);
+		assert_int_equal(rules.n, 4);
 		assert_int_equal(stack->end, EV_STACK_COMPLETE);
 		assert_int_equal(stack->n_frames, 4);
 		assert_int_equal(f[0].kind, EV_FRAME_GUARDED);
@@ -296,6 +333,33 @@ static void test_a_whole_stack(void **state)
 		assert_int_equal(f[3].pc, rig->jvm.call_stub_pc);
 		free_rig(rig);
 	}
+}
+
+/* A storm of questions about one stack: the JVM is asked once; a rule whose guard fails is asked for again. */
+static void test_known_rules_ask_nothing(void **state)
+{
+	cleanup_free struct ev_stack *stack = malloc(UNWIND_STACK_SZ);
+	cleanup_free struct ev_miss *miss = malloc(sizeof(*miss));
+	struct rig *rig = new_rig(17);
+	struct walker_rules rules = { .n = 0 };
+	uint64_t n_reads;
+
+	build_stack(&rig->jvm, miss);
+	answer(rig, miss, &rules, stack);
+	n_reads = rig->jvm.n_reads;
+	for (size_t i = 0; i < 100; i++)
+		answer(rig, miss, &rules, stack);
+	assert_int_equal(stack->end, EV_STACK_COMPLETE);
+	assert_int_equal(stack->n_frames, 4);
+	assert_int_equal(rules.n, 4);
+	assert_int_equal(rig->jvm.n_reads - n_reads, 100 * 2);	/* the guards of two frames */
+
+	for (size_t i = 0; i < rules.n; i++)
+		rules.list[i].rule.guard_value++;
+	answer(rig, miss, &rules, stack);
+	assert_int_equal(stack->end, EV_STACK_COMPLETE);
+	assert_int_equal(rules.n, 6);
+	free_rig(rig);
 }
 
 /* --- what is no HotSpot -------------------------------------------------------------------------- */
@@ -433,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_fewer_than_there_are),
 		cmocka_unit_test(test_compressed_numbers),
 		cmocka_unit_test(test_a_whole_stack),
+		cmocka_unit_test(test_known_rules_ask_nothing),
 		cmocka_unit_test(test_no_jvm),
 		cmocka_unit_test(test_another_jvm),
 		cmocka_unit_test(test_tables_are_kept),

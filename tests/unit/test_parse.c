@@ -128,6 +128,35 @@ static void pid(void **state)
 	}
 }
 
+static int site_digits(const char *s, uint64_t *out)
+{
+	unsigned int n_digits;
+
+	return parse_site(s, out, &n_digits);
+}
+
+static void site(void **state)
+{
+	static const struct parse_case cases[] = {
+		{ "0000", 0, 0 },
+		{ "00c0fFEE", 0, 0xc0ffee },
+		{ "ffffffffffffffff", 0, UINT64_MAX },
+		{ "123", -ERANGE, 0 },
+		{ "11112222333344445", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "0x1234", -EINVAL, 0 },
+		{ "1234 ", -EINVAL, 0 },
+		{ "+1234", -EINVAL, 0 },
+		{ NULL, -EINVAL, 0 },
+	};
+	unsigned int n_digits;
+	uint64_t digits;
+
+	check(site_digits, cases, N(cases));
+	assert_int_equal(parse_site("00abcde", &digits, &n_digits), 0);
+	assert_int_equal(n_digits, 7);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -135,6 +164,7 @@ int main(void)
 		cmocka_unit_test(size),
 		cmocka_unit_test(duration),
 		cmocka_unit_test(pid),
+		cmocka_unit_test(site),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, NULL, NULL);

@@ -83,12 +83,19 @@ static void note_rule(void *ctx, const struct unwind_key *key, const struct unwi
 	scene->learnt[scene->n_learnt++] = (struct learnt){ *key, *rule };
 }
 
+static void ask(struct unwinder *unwinder, struct scene *scene)
+{
+	const struct unwind_walker walker = { .learn = note_rule, .ctx = scene };
+
+	assert_int_equal(unwinder__answer(unwinder, &scene->miss, &walker, &scene->stack), 0);
+}
+
 static void answer(struct scene *scene)
 {
 	struct unwinder *unwinder;
 
 	assert_int_equal(unwinder__new(&unwinder, &(struct unwinder_opts){ .ops = &self_ops }), 0);
-	assert_int_equal(unwinder__answer(unwinder, &scene->miss, note_rule, scene, &scene->stack), 0);
+	ask(unwinder, scene);
 	unwinder__free(unwinder);
 }
 
@@ -203,7 +210,7 @@ static void test_beyond_the_copy(void **state)
 	gone->miss = scene->miss;
 	ops.read = no_read;
 	assert_int_equal(unwinder__new(&unwinder, &(struct unwinder_opts){ .ops = &ops }), 0);
-	assert_int_equal(unwinder__answer(unwinder, &gone->miss, note_rule, gone, &gone->stack), 0);
+	ask(unwinder, gone);
 	assert_int_equal(unwinder__stats(unwinder).n_broken, 1);
 	unwinder__free(unwinder);
 	assert_int_equal(gone->stack.end, EV_STACK_BROKEN);
@@ -390,7 +397,7 @@ static void test_map_file_cannot_be_read_now(void **state)
 	scene->n_learnt = 0;
 	ops.find_map = busy_find_map;
 	assert_int_equal(unwinder__new(&unwinder, &(struct unwinder_opts){ .ops = &ops }), 0);
-	assert_int_equal(unwinder__answer(unwinder, &scene->miss, note_rule, scene, &scene->stack), 0);
+	ask(unwinder, scene);
 	assert_int_equal(scene->n_learnt, 0);
 	assert_int_equal(scene->stack.n_frames, 1);
 	assert_int_equal(scene->stack.end, EV_STACK_BROKEN);

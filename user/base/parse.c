@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PID_MAX_LIMIT (1u << 22)	/* include/linux/threads.h, 64 bit */
@@ -84,4 +85,17 @@ int parse_duration(const char *s, uint64_t *out_ns)
 	};
 
 	return parse_scaled(s, units, out_ns);
+}
+
+int parse_site(const char *s, uint64_t *out_digits, unsigned int *out_n_digits)
+{
+	size_t n = s ? strspn(s, "0123456789abcdefABCDEF") : 0;
+
+	if (!n || s[n])
+		return -EINVAL;
+	if (n < 4 || n > 16)
+		return -ERANGE;
+	*out_digits = strtoull(s, NULL, 16);
+	*out_n_digits = (unsigned int)n;
+	return 0;
 }

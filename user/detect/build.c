@@ -14,6 +14,7 @@
 #include "user/base/cleanup.h"
 #include "user/base/text.h"
 #include "user/detect/build_frames.h"
+#include "user/detect/build_tests.h"
 #include "user/detect/evidence.h"
 #include "user/detect/explain.h"
 #include "user/detect/groups.h"
@@ -189,7 +190,8 @@ static int build_site(const struct build *build, struct report_site *out,
 	out->evidence = evidence__new(site, site->trend, now, build->detector->loss_rate);
 	if (!out->evidence)
 		return -ENOMEM;
-	return report_site__add_frames(out, site->stack);
+	r = report_site__add_tests(out, build->detector, site);
+	return r < 0 ? r : report_site__add_frames(out, site->stack);
 }
 
 static int explain(const struct tracked *tracked, const struct growth *growth,
@@ -210,14 +212,26 @@ static int explain(const struct tracked *tracked, const struct growth *growth,
 	return r;
 }
 
+/* The first ones, and any that is to be explained. Returns how many. */
+static size_t keep_most(const struct detector *detector, struct candidate *candidates, size_t n)
+{
+	size_t most = detector->opts.max_sites_reported, kept = 0;
+
+	if (!most)
+		most = MAX_SITES_DEFAULT;
+	for (size_t i = 0; i < n; i++)
+		if (i < most || detector__explains(detector, candidates[i].site))
+			candidates[kept++] = candidates[i];
+	return kept;
+}
+
 static int build_sites(const struct build *build, const struct tracked *tracked,
 		       const struct growth *growth, struct report_process *out)
 {
 	const struct process *p = tracked->process;
 	uint32_t now = process__last_tick(p, build->world);
-	size_t most = build->detector->opts.max_sites_reported;
 	cleanup_free struct candidate *candidates = NULL;
-	size_t n;
+	size_t n, kept;
 	int r;
 
 	r = list_candidates(build->world, tracked, now, &candidates, &n);
@@ -229,16 +243,12 @@ static int build_sites(const struct build *build, const struct tracked *tracked,
 	r = explain(tracked, growth, candidates, n, &out->growth);
 	if (r < 0)
 		return r;
-	if (!most)
-		most = MAX_SITES_DEFAULT;
-	if (n > most) {
-		out->n_sites_left_out = n - most;
-		n = most;
-	}
-	out->sites = calloc(n ? n : 1, sizeof(*out->sites));
+	kept = keep_most(build->detector, candidates, n);
+	out->n_sites_left_out = n - kept;
+	out->sites = calloc(kept ? kept : 1, sizeof(*out->sites));
 	if (!out->sites)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < kept; i++) {
 		out->n_sites = i + 1;
 		r = build_site(build, &out->sites[i], &candidates[i], now);
 		if (r < 0)
@@ -332,8 +342,9 @@ static int compare_processes(const void *a, const void *b)
 	return x->pid > y->pid ? 1 : x->pid < y->pid ? -1 : 0;
 }
 
-/* Of a whole host: who is suspected, who uses handles, and who took memory and holds it. */
-static bool is_worth_telling(const struct tracked *tracked)
+/* Of a whole host: who is suspected, who uses handles, who took memory and holds it, and whose site is
+ * asked for. */
+static bool is_worth_telling(const struct detector *detector, const struct tracked *tracked)
 {
 	const struct process *p = tracked->process;
 	uint64_t bytes = 0;
@@ -341,9 +352,12 @@ static bool is_worth_telling(const struct tracked *tracked)
 	for (unsigned int i = KIND_PAIR_0; i < N_KINDS; i++)
 		if (p->kinds[i].opened)
 			return true;
-	for (const struct site *site = p->sites; site; site = site->next)
+	for (const struct site *site = p->sites; site; site = site->next) {
+		if (detector__explains(detector, site))
+			return true;
 		if (!site->before_attach && site->kind != KIND_RESERVED && site->kind != KIND_FILE)
 			bytes += site->bytes;	/* files: every program maps its libraries */
+	}
 	return tracked->verdict > VERDICT_NONE || bytes >= WORTH_TELLING;
 }
 
@@ -365,7 +379,7 @@ static int build_processes(const struct build *build)
 		/* Appeared after the last check: there is no verdict to report. */
 		if (!tracked)
 			continue;
-		if (build->facts->whole_system && !is_worth_telling(tracked))
+		if (build->facts->whole_system && !is_worth_telling(build->detector, tracked))
 			continue;
 		report->n_processes++;
 		r = build_process(build, tracked, &report->processes[report->n_processes - 1]);

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "user/detect/build_tests.h"
 #include "user/detect/learn.h"
 #include "user/detect/share.h"
 #include "user/detect/state.h"
@@ -49,6 +50,7 @@ struct detector *detector__free(struct detector *detector)
 	while ((slot = table__next(&detector->processes, &cursor)))
 		tracked__free(slot->tracked);
 	table__fini(&detector->processes);
+	detector__free_logs(detector);
 	free(detector);
 	return NULL;
 }
@@ -203,6 +205,7 @@ static void on_site_gone(void *ctx, struct site *site)
 	struct detector *detector = ctx;
 	struct trend *trend = site->trend;
 
+	detector__drop_log(detector, site);
 	if (!trend)
 		return;
 	if (detector->opts.past && trend__teach(trend, detector->opts.past) < 0)
@@ -264,7 +267,7 @@ static bool is_due(const struct trend *trend, const struct verdict_facts *facts)
 	       (bytes > trend->checked_bytes && bytes - trend->checked_bytes > facts->left / 40);
 }
 
-static void site__judge(const struct detector *detector, struct site *site,
+static void site__judge(struct detector *detector, struct site *site,
 			const struct verdict_facts *process_facts)
 {
 	struct verdict_facts its_facts = *process_facts, *facts = &its_facts;
@@ -280,7 +283,9 @@ static void site__judge(const struct detector *detector, struct site *site,
 		trend->past_known = true;
 		trend->past = past__find(detector->opts.past, site->id, site->kind);
 	}
+	facts->log = detector__log(detector, site);
 	verdict__update(trend, facts);
+	test_log__note_limit(facts->log, site->process, process_facts->left);
 	every = facts->now > facts->first ? (facts->now - facts->first) / 100 : 0;
 	if (every > CHECK_EVERY_MAX)
 		every = CHECK_EVERY_MAX;
@@ -288,7 +293,7 @@ static void site__judge(const struct detector *detector, struct site *site,
 	trend->checked_bytes = site->bytes;
 }
 
-static enum verdict process__judge(const struct detector *detector, struct process *process,
+static enum verdict process__judge(struct detector *detector, struct process *process,
 				   const struct verdict_facts *facts)
 {
 	enum verdict worst = VERDICT_NONE;
@@ -321,6 +326,7 @@ int detector__check(struct detector *detector, const struct world *world)
 			.loss_rate = detector->loss_rate,
 			.exited = p->exited,
 			.lossy = p->lossy,
+			.stands = detector->opts.stands_ticks,
 		};
 
 		if (!tracked)

@@ -17,12 +17,25 @@ enum detector_question {
 	DETECTOR_SERVICE,	/* daemon: must somebody be woken? Weighs a leak by the limit. */
 };
 
+/* The first digits of a site's id, as the report prints it. */
+struct site_prefix {
+	uint64_t digits;
+	unsigned int n_digits;	/* 0: of no site */
+};
+
 struct detector_opts {
 	enum detector_question question;
 	uint32_t max_sites_reported;	/* per process; 0: a default */
 	/* What earlier runs taught; sites that go teach it. Borrowed, outlives the world too. NULL: no
 	 * memory. A run is judged by what was known when its site was seen first. */
 	struct past *past;
+	/* Service: what was told stands for so long after its tests last held, in ticks of the process's
+	 * own clock, unless half of the survivors are given back sooner. 0: for a sixteenth of the time
+	 * since the first birth, which it is never less than. */
+	uint32_t stands_ticks;
+	/* Of these sites the report has every test of the last judgement: report_site.tests. The verdicts
+	 * are the same without. */
+	struct site_prefix explain;
 };
 
 /* Returns 0 or -ENOMEM; the caller owns *out. */

@@ -28,17 +28,33 @@
 #define BURST_TICKS 20		/* longer ones are judged by quarters */
 #define SETTLE_TICKS 10
 #define YOUNG_TICKS 5		/* nothing younger is called old */
+#define FOLLOW_UP 2u		/* times the age */
+#define PATIENCE_PART 64u	/* of the time observed, at least, is an age that says something */
+#define SPREAD 3		/* cohorts */
+
+/* Ticks without a birth after which births are said to have stopped. */
+static uint32_t quiet_asked(const struct trend *trend, uint32_t now)
+{
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : now;
+	uint32_t quarter = now > first ? (now - first) / 4 : 0;
+
+	return quarter > SETTLE_TICKS ? quarter : SETTLE_TICKS;
+}
+
+static uint32_t quiet_for(const struct trend *trend, uint32_t now)
+{
+	return now > trend->last_birth ? now - trend->last_birth : 0;
+}
 
 bool trend__births_stopped(const struct trend *trend, uint32_t now)
 {
-	uint32_t first, quarter;
+	return !trend->n_cohorts || quiet_for(trend, now) >= quiet_asked(trend, now);
+}
 
-	if (!trend->n_cohorts)
-		return true;
-	first = trend->cohorts[0].start;
-	quarter = now > first ? (now - first) / 4 : 0;
-	return now >= trend->last_birth &&
-	       now - trend->last_birth >= (quarter > SETTLE_TICKS ? quarter : SETTLE_TICKS);
+/* The same for a test: of who has ended there is nothing to come. */
+static double quiet_until(const struct trend *trend, const struct verdict_facts *facts)
+{
+	return facts->exited || !trend->n_cohorts ? INFINITY : quiet_for(trend, facts->now);
 }
 
 uint32_t facts__observed(const struct verdict_facts *facts)
@@ -54,25 +70,33 @@ static bool find_flat(const struct trend *trend, const struct verdict_facts *fac
 		      struct survivors *out)
 {
 	uint64_t total = facts__observed(facts);
+	struct test_log *log = facts->log;
 
+	test_log__begin_trials(log);
 	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
 		uint64_t age = trend_cell_age(cell);
 		double dead;
 		struct survivors s;
+		bool flat;
 
-		if (2 * age > total)
+		if (FOLLOW_UP * age > total)
 			return false;
-		if (64 * age < total)
+		if (PATIENCE_PART * age < total)
 			continue;
 		dead = trend__deaths_from(trend, cell);
-		if (trend__cannot_be_flat(trend, dead))
+		/* Saves the look: TEST_FLAT would be missed. Not when it is to be told by how much. */
+		if (!log && trend__cannot_be_flat(trend, dead))
 			continue;
 		s = trend__survivors(trend, facts->now, (uint32_t)age);
 		if (!s.n)
 			return false;
-		if (s.oldest < 2 * age)
-			continue;
-		if (wilson_upper(dead, dead + (double)s.n) <= SURVIVAL_FLAT) {
+		flat = test__at_least(log, TEST_PATIENCE, (double)age,
+				      (double)total / PATIENCE_PART) &&
+		       test__at_least(log, TEST_FOLLOW_UP, s.oldest, (double)(FOLLOW_UP * age)) &&
+		       test__at_most(log, TEST_FLAT, wilson_upper(dead, dead + (double)s.n),
+				     SURVIVAL_FLAT);
+		test_log__settle(log, (uint32_t)age);
+		if (flat) {
 			*out = s;
 			return true;
 		}
@@ -81,15 +105,28 @@ static bool find_flat(const struct trend *trend, const struct verdict_facts *fac
 }
 
 /* Enough siblings were given back for their ages to say something about the survivors. */
-static bool siblings_were_freed(const struct trend *trend, uint64_t survivors)
+static bool siblings_were_freed(const struct trend *trend, const struct verdict_facts *facts,
+				uint64_t survivors)
 {
-	return trend->n_deaths > 0 && 4 * trend->n_deaths >= survivors;
+	return test__at_least(facts->log, TEST_SIBLINGS, (double)trend->n_deaths,
+			      fmax(1, (double)survivors / 4));
+}
+
+/* The opposite. */
+static bool is_hardly_closed(const struct trend *trend, const struct verdict_facts *facts,
+			     uint64_t survivors)
+{
+	uint64_t most = survivors ? (survivors - 1) / 4 : 0;
+
+	return test__at_most(facts->log, TEST_HARDLY_CLOSED, (double)trend->n_deaths, (double)most);
 }
 
 static bool is_spread(const struct trend *trend, const struct verdict_facts *facts,
 		      const struct survivors *s)
 {
-	return s->n_cohorts >= 3 || facts->exited || trend__births_stopped(trend, facts->now);
+	return test__at_least(facts->log, TEST_SPREAD, s->n_cohorts, SPREAD) ||
+	       test__at_least(facts->log, TEST_OR_STOPPED, quiet_until(trend, facts),
+			      quiet_asked(trend, facts->now));
 }
 
 /*
@@ -97,10 +134,11 @@ static bool is_spread(const struct trend *trend, const struct verdict_facts *fac
  * site of regions that keeps a third of what it takes or more is a weak suspect, and none once
  * nothing new comes.
  */
-static bool may_be_warm_up(const struct trend *trend, uint32_t now)
+static bool may_be_warm_up(const struct trend *trend, const struct verdict_facts *facts)
 {
 	return !kind_is_handle(trend->site->kind) &&
-	       trend->n_deaths < 2 * trend__survivors(trend, now, 0).n;
+	       !test__at_least(facts->log, TEST_MOST_GIVEN_BACK, (double)trend->n_deaths,
+			       2 * (double)trend__survivors(trend, facts->now, 0).n);
 }
 
 /*
@@ -124,14 +162,18 @@ static bool few_but_old(const struct trend *trend, const struct verdict_facts *f
 			struct survivors *s)
 {
 	uint32_t age = ten_lives(trend);
+	struct test_log *log = facts->log;
 
-	if (age > facts__observed(facts))
+	test_log__enter(log, WAY_FEW_BUT_OLD);
+	if (!test__at_least(log, TEST_WATCHED, facts__observed(facts), age))
 		return false;
 	*s = trend__survivors(trend, facts->now, age);
-	if (s->n < FEW || trend->n_deaths < 4 * s->n)
+	if (!test__at_least(log, TEST_FEW, (double)s->n, FEW) ||
+	    !test__at_least(log, TEST_SIBLINGS, (double)trend->n_deaths, 4 * (double)s->n))
 		return false;
 	/* Less than glibc maps at once for a thread's heap says nothing about a process. */
-	return kind_is_handle(trend->site->kind) || (double)s->bytes >= MIB / 4;
+	return kind_is_handle(trend->site->kind) ||
+	       test__at_least(log, TEST_SIZE, (double)s->bytes, MIB / 4);
 }
 
 /* Handles that a process still held at its end, older than any that was ever closed. */
@@ -145,7 +187,19 @@ static bool held_at_end(const struct trend *trend, const struct verdict_facts *f
 	if (age < facts__observed(facts) / 8)
 		age = facts__observed(facts) / 8;
 	*s = trend__survivors(trend, facts->now, age);
-	return s->n >= FEW;
+	test_log__enter(facts->log, WAY_HELD_AT_END);
+	return test__at_least(facts->log, TEST_FEW, (double)s->n, FEW) &&
+	       siblings_were_freed(trend, facts, s->n);
+}
+
+/* Beyond some age survival is flat, and those beyond it matter. */
+static bool is_flat(const struct trend *trend, const struct verdict_facts *facts,
+		    struct survivors *s)
+{
+	test_log__enter(facts->log, WAY_FLAT);
+	return find_flat(trend, facts, s) && siblings_were_freed(trend, facts, s->n) &&
+	       (test__at_least(facts->log, TEST_MANY, (double)s->n, MANY) ||
+		test__at_least(facts->log, TEST_OR_SIZE, (double)s->bytes, MIB));
 }
 
 static struct leak_test leak_test(enum finding finding, uint64_t n, const struct survivors *s)
@@ -156,32 +210,32 @@ static struct leak_test leak_test(enum finding finding, uint64_t n, const struct
 }
 
 /*
- * Most of the survivors were there when a sibling was given back last. What came since may wait for the
- * next time: who gives back in batches has a pile in between.
+ * Regions: half of the survivors were there when a sibling was given back last. What came since may wait
+ * for the next time: who gives back in batches has a pile in between.
  */
-static bool outlived_siblings(const struct trend *trend, const struct survivors *s)
+static bool outlived_siblings(const struct trend *trend, const struct verdict_facts *facts,
+			      const struct survivors *s)
 {
-	return 2 * trend__born_between(trend, 0, trend->last_death) >= (double)s->n;
+	return kind_is_handle(trend->site->kind) ||
+	       test__at_least(facts->log, TEST_OUTLIVED,
+			      trend__born_between(trend, 0, trend->last_death), (double)s->n / 2);
 }
 
 static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
 		     struct leak_test *out)
 {
 	struct survivors s;
-	bool found, weak;
+	bool weak;
 
-	found = find_flat(trend, facts, &s) && siblings_were_freed(trend, s.n) &&
-		(s.n >= MANY || (double)s.bytes >= MIB);
-	if (!found)
-		found = few_but_old(trend, facts, &s) && siblings_were_freed(trend, s.n);
-	if (!found)
-		found = held_at_end(trend, facts, &s) && siblings_were_freed(trend, s.n);
-	if (!found || !is_spread(trend, facts, &s))
+	if (!is_flat(trend, facts, &s) && !few_but_old(trend, facts, &s) &&
+	    !held_at_end(trend, facts, &s))
 		return false;
-	if (!kind_is_handle(trend->site->kind) && !outlived_siblings(trend, &s))
+	test_log__enter(facts->log, WAY_STRAYS);
+	if (!is_spread(trend, facts, &s) || !outlived_siblings(trend, facts, &s))
 		return false;
-	weak = may_be_warm_up(trend, facts->now);
-	if (weak && (facts->exited || trend__births_stopped(trend, facts->now)))
+	weak = may_be_warm_up(trend, facts);
+	if (weak && !test__at_most(facts->log, TEST_OR_STILL_TAKEN, quiet_until(trend, facts),
+				   quiet_asked(trend, facts->now) - 1.0))
 		return false;
 	*out = leak_test(FINDING_STRAY, s.n, &s);
 	out->weak = weak;
@@ -194,22 +248,22 @@ static bool is_flowing(const struct trend *trend, const struct verdict_facts *fa
 {
 	uint32_t end = facts->now + 1, start = end - (all->oldest + 1);
 	uint32_t span = end - start;
-	double q[4], median;
+	double q[4], median, least = INFINITY;
 
-	if (span < 4)
-		return false;
 	for (unsigned int i = 0; i < 4; i++) {
 		uint32_t from = start + (uint32_t)((uint64_t)span * i / 4);
 		uint32_t to = start + (uint32_t)((uint64_t)span * (i + 1) / 4);
 
 		q[i] = trend__born_between(trend, from, to);
-		if (q[i] < 3)
-			return false;
+		least = fmin(least, q[i]);
 		q[i] /= to - from;
 	}
+	if (!test__at_least(facts->log, TEST_QUARTERS, span < 4 ? 0 : least, FEW / 2.0))
+		return false;
 	/* The middle one of the older three. */
 	median = fmax(fmin(q[0], q[1]), fmin(fmax(q[0], q[1]), q[2]));
-	return q[3] >= median / 4 && q[2] + q[3] >= 0.4 * (q[0] + q[1]);
+	return test__at_least(facts->log, TEST_NEWEST_QUARTER, q[3], median / 4) &&
+	       test__at_least(facts->log, TEST_NEWER_HALF, q[2] + q[3], 0.4 * (q[0] + q[1]));
 }
 
 /* All at once, and then kept: ten ticks, and twice as long as opening them took. */
@@ -218,9 +272,19 @@ static bool is_kept_burst(const struct trend *trend, const struct verdict_facts 
 {
 	uint32_t start = facts->now - all->oldest;
 	uint32_t span = trend->last_birth > start ? trend->last_birth - start : 0;
-	uint32_t held = facts->now > trend->last_birth ? facts->now - trend->last_birth : 0;
 
-	return span <= BURST_TICKS && held >= SETTLE_TICKS && held >= 2 * span;
+	test_log__enter(facts->log, WAY_BURST);
+	return test__at_most(facts->log, TEST_BURST, span, BURST_TICKS) &&
+	       test__at_least(facts->log, TEST_BURST_HELD, quiet_for(trend, facts->now),
+			      fmax(SETTLE_TICKS, 2.0 * span));
+}
+
+static bool are_many_unclosed(const struct trend *trend, const struct verdict_facts *facts,
+			      const struct survivors *all, enum test_way way)
+{
+	test_log__enter(facts->log, way);
+	return test__at_least(facts->log, TEST_MANY, (double)all->n, MANY) &&
+	       is_hardly_closed(trend, facts, all->n);
 }
 
 /* Handles only. */
@@ -229,14 +293,15 @@ static bool is_never_closed(const struct trend *trend, const struct verdict_fact
 {
 	struct survivors all = trend__survivors(trend, facts->now, 0), old, flat;
 
-	if (all.n < MANY || siblings_were_freed(trend, all.n))
-		return false;
-	old = trend__survivors(trend, facts->now, facts__observed(facts) / 8);
-	if (facts->exited && old.n >= MANY) {
-		*out = leak_test(FINDING_NEVER_CLOSED, old.n, &old);
-		return true;
+	if (facts->exited && are_many_unclosed(trend, facts, &all, WAY_NEVER_AT_END)) {
+		old = trend__survivors(trend, facts->now, facts__observed(facts) / 8);
+		if (test__at_least(facts->log, TEST_MANY_OLD, (double)old.n, MANY)) {
+			*out = leak_test(FINDING_NEVER_CLOSED, old.n, &old);
+			return true;
+		}
 	}
-	if (!find_flat(trend, facts, &flat))
+	if (!are_many_unclosed(trend, facts, &all, WAY_NEVER_CLOSED) ||
+	    !find_flat(trend, facts, &flat))
 		return false;
 	if (!is_flowing(trend, facts, &all) && !is_kept_burst(trend, facts, &all))
 		return false;
@@ -250,7 +315,9 @@ static bool is_same_file(const struct trend *trend, const struct verdict_facts *
 {
 	struct survivors all = trend__survivors(trend, facts->now, 0);
 
-	if (trend->site->same_file < MANY || siblings_were_freed(trend, all.n))
+	test_log__enter(facts->log, WAY_SAME_FILE);
+	if (!test__at_least(facts->log, TEST_SAME_FILE, (double)trend->site->same_file, MANY) ||
+	    !is_hardly_closed(trend, facts, all.n))
 		return false;
 	if (!facts->exited && !is_flowing(trend, facts, &all))
 		return false;
@@ -262,21 +329,23 @@ struct leak_test leak__test(const struct trend *trend, const struct verdict_fact
 {
 	const struct site *site = trend->site;
 	struct leak_test test = { .finding = FINDING_NOTHING };
+	const char *unasked;
 	bool found;
 
-	if (site->before_attach || site->kind == KIND_RESERVED || site->kind == KIND_HEAP)
-		return test;
-	/* What is held may be what was given back unseen. */
-	if (facts->lossy && !kind_is_handle(site->kind))
-		return test;
-	/* Nobody to name, and every caller mixed: for regions not good enough. */
-	if (!kind_is_handle(site->kind) && !site->stack)
+	unasked = site->kind == KIND_HEAP ?
+			  "a break is given back from its top, youngest first: its survivors always "
+			  "look like strays" : site__unasked(site, facts);
+	if (facts->log && facts->question == DETECTOR_ONE_SHOT)
+		facts->log->unasked = unasked;
+	if (unasked)
 		return test;
 	found = is_stray(trend, facts, &test);
 	if (!found)
 		found = kind_is_handle(site->kind) ? is_never_closed(trend, facts, &test) :
 						     is_same_file(trend, facts, &test);
-	if (found && (double)test.n < loss_demand(site, facts->loss_rate, (double)site->opened))
+	test_log__enter(facts->log, WAY_FOUND);
+	if (found && !test__at_least(facts->log, TEST_LOSS, (double)test.n,
+				     loss_demand(site, facts->loss_rate, (double)site->opened)))
 		test.finding = FINDING_NOTHING;
 	return test;
 }

@@ -10,6 +10,7 @@
 
 #include "user/base/cleanup.h"
 #include "user/base/error.h"
+#include "user/detect/report_tests.h"
 
 const char *verdict_name(enum verdict verdict)
 {
@@ -45,6 +46,20 @@ const char *report_frame_kind_name(enum report_frame_kind kind)
 	return "native";
 }
 
+const char *test_unit_name(enum test_unit unit)
+{
+	static const char *const names[] = {
+		[TEST_UNIT_COUNT] = "count",
+		[TEST_UNIT_BYTES] = "bytes",
+		[TEST_UNIT_SECONDS] = "seconds",
+		[TEST_UNIT_SHARE] = "share",
+		[TEST_UNIT_RATIO] = "ratio",
+		[TEST_UNIT_RATE] = "per-second",
+	};
+
+	return (unsigned int)unit <= TEST_UNIT_RATE ? names[unit] : "count";
+}
+
 const char *rest_name(enum rest rest)
 {
 	static const char *const names[] = {
@@ -69,6 +84,9 @@ static void site__fini(struct report_site *site)
 		free(site->frames[i].file);
 	}
 	free(site->frames);
+	if (site->tests)
+		free(site->tests->list);
+	free(site->tests);
 	free(site->kind);
 	free(site->evidence);
 }

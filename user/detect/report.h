@@ -57,6 +57,7 @@ struct report_site {
 	struct report_frame *frames;	/* from the probe outward */
 	size_t n_frames;
 	bool complete;		/* the stack reached the thread's first frame */
+	struct report_tests *tests;	/* report_tests.h; NULL: nobody asked */
 };
 
 struct report_kind {

@@ -55,6 +55,7 @@ struct detector {
 	struct trend *trends;		/* all of them */
 	struct series host;		/* memory of the host that is in use, bytes */
 	double loss_rate;		/* greatest share of events lost so far, 0..1 */
+	struct site_log *logs;		/* of the sites to be explained: build_tests.c */
 	bool no_memory;			/* a callback ran out of it; told by the next check */
 };
 

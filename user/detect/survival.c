@@ -37,20 +37,6 @@ struct walk {
 	uint32_t n;
 };
 
-const char *survival_test_name(enum survival_test test)
-{
-	static const char *const names[] = {
-		[TEST_GENERATIONS] = "generations",	[TEST_FOLLOW_UP] = "follow-up",
-		[TEST_FLOWS] = "still flowing",		[TEST_LOSS] = "lost events",
-		[TEST_PAST] = "earlier runs",		[TEST_FLAT] = "flat survival",
-		[TEST_TURNOVER] = "turnover",		[TEST_STEADY] = "steady inflow",
-		[TEST_SATURATION] = "saturation",	[TEST_PATIENCE] = "patience",
-		[TEST_SIZE] = "size",			[TEST_NONE] = "none",
-	};
-
-	return names[test];
-}
-
 double wilson_upper(double k, double n)
 {
 	const double z = 1.959964;
@@ -222,34 +208,35 @@ static void compare_halves(struct survival *s, const struct walk *walk)
 	s->rate = bytes / width;
 }
 
-static bool is_flat(const struct survival *s)
+/* Few large objects need not be many to matter: what they hold of the headroom stands for them. */
+static double flat_threshold(const struct survival *s)
 {
-	if (s->upper <= SURVIVAL_FLAT)
-		return true;
-	return s->dead < 0.5 && s->survivors >= FEW_LARGE &&
-	       s->upper * s->headroom <= FEW_LARGE_FLAT * s->bytes;
+	if (s->dead >= 0.5 || s->survivors < FEW_LARGE)
+		return SURVIVAL_FLAT;
+	return fmax(SURVIVAL_FLAT, FEW_LARGE_FLAT * s->bytes / s->headroom);
 }
 
-static enum survival_test first_failed(const struct survival_ask *ask, const struct survival *s)
+static enum test first_failed(const struct survival_ask *ask, const struct survival *s)
 {
-	const struct lesson *past = &ask->past;
+	/* Of strays fewer may be born, if as many of them are kept. */
+	bool kept = s->strays && s->flow < FLOW_KEEPS;
+	const struct test_row rows[] = {
+		{ ask->now - s->since, (double)SURVIVAL_FOLLOW_UP * s->age, TEST_FOLLOW_UP, false },
+		{ s->newest, ANOTHER_REGIME, TEST_FLOWS, false },
+		{ s->survivors, s->demand, TEST_LOSS, false },
+		{ s->age, 1.25 * ask->past.release_age, TEST_PAST_AGE, false },
+		{ s->bytes, 1.5 * (double)ask->past.plateau, TEST_PAST_SIZE, false },
+		{ s->upper, flat_threshold(s), TEST_FLAT, true },
+		{ s->plateau, PLATEAU_SHARE * s->headroom, TEST_TURNOVER, false },
+		{ kept ? s->retention : s->flow, kept ? RETENTION_KEEPS : FLOW_KEEPS,
+		  kept ? TEST_OR_KEPT : TEST_STEADY, false },
+		{ s->projected, s->headroom, TEST_SATURATION, false },
+	};
 
-	if (ask->now - s->since < (uint64_t)SURVIVAL_FOLLOW_UP * s->age)
-		return TEST_FOLLOW_UP;
-	if (s->newest < ANOTHER_REGIME)
-		return TEST_FLOWS;
-	if (s->survivors < s->demand)
-		return TEST_LOSS;
-	if (s->age < 1.25 * past->release_age || s->bytes < 1.5 * (double)past->plateau)
-		return TEST_PAST;
-	if (!is_flat(s))
-		return TEST_FLAT;
-	if (s->plateau < PLATEAU_SHARE * s->headroom)
-		return TEST_TURNOVER;
-	if (s->flow < FLOW_KEEPS && !(s->strays && s->retention >= RETENTION_KEEPS))
-		return TEST_STEADY;
-	if (s->projected < s->headroom)
-		return TEST_SATURATION;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!test__ask(ask->log, &rows[i]))
+			return rows[i].test;
+	}
 	return TEST_NONE;
 }
 
@@ -263,7 +250,7 @@ struct survival survival__at(const struct survival_ask *ask, uint32_t age)
 	s.dead = trend__deaths_from(trend, trend_age_cell(age));
 	find_generations(ask, &s, &walk);
 	s.upper = wilson_upper(s.dead, s.dead + s.survivors);
-	if (s.generations < SURVIVAL_GENERATIONS)
+	if (!test__at_least(ask->log, TEST_GENERATIONS, s.generations, SURVIVAL_GENERATIONS))
 		return s;
 	s.strays = s.siblings >= SIBLINGS_SHARE * s.survivors &&
 		   trend->death_ticks >= SIBLING_TICKS;

@@ -8,29 +8,12 @@
 #define UNFREED_DETECT_SURVIVAL_H
 
 #include "user/detect/past.h"
+#include "user/detect/test_log.h"
 #include "user/detect/trend.h"
 
 #define SURVIVAL_FLAT 0.10	/* of those that reach an age may be given back later */
 #define SURVIVAL_GENERATIONS 5
 #define SURVIVAL_FOLLOW_UP 2	/* times the age */
-
-/* In the order in which they are made; the first one that fails says why this is no leak. */
-enum survival_test {
-	TEST_GENERATIONS,	/* enough of them have survivors */
-	TEST_FOLLOW_UP,		/* they span twice the age */
-	TEST_FLOWS,		/* the newest one is not the last */
-	TEST_LOSS,		/* more survive than lost events explain */
-	TEST_PAST,		/* older, and more, than earlier runs have seen given back */
-	TEST_FLAT,		/* of those that reached the age hardly any is given back later */
-	TEST_TURNOVER,		/* it does not level off by those that are given back late */
-	TEST_STEADY,		/* the inflow does not fall */
-	TEST_SATURATION,	/* nor will it end below the limit if it goes on as it slows */
-	TEST_PATIENCE,		/* the age is worth something beside the time that is left */
-	TEST_SIZE,		/* what survives matters */
-	N_TESTS,
-	TEST_NONE = N_TESTS,	/* all hold */
-	TEST_GIVEN_BACK,	/* none of them: half of the survivors were given back */
-};
 
 /* What the test asks for beyond the site. */
 struct survival_ask {
@@ -39,11 +22,12 @@ struct survival_ask {
 	double left;		/* bytes to the nearest limit; INFINITY: none */
 	double loss_rate;	/* of events of nobody knows whom; loss_demand() adds the known */
 	struct lesson past;
+	struct test_log *log;	/* notes the tests; NULL */
 };
 
 struct survival {
 	uint32_t age;		/* ticks */
-	enum survival_test failed;
+	enum test failed;	/* the first one; TEST_NONE */
 	uint32_t generations;
 	uint32_t since;		/* tick at which the oldest of them begins */
 	uint32_t until;		/* tick after the newest of them */
@@ -71,8 +55,6 @@ void survival__weigh(const struct survival_ask *ask, struct survival *s);
 /* Survival is not flat beyond an age at which so many were given back, were all that live as old:
  * saves a closer look. */
 bool trend__cannot_be_flat(const struct trend *trend, double dead);
-
-const char *survival_test_name(enum survival_test test);
 
 /* Upper end of Wilson's 95 % interval for k out of n. */
 double wilson_upper(double k, double n);

@@ -78,7 +78,7 @@ struct trend {
 	bool was_leak;			/* class A, ever */
 	uint8_t growth_percent;		/* of the headroom, at which never closed is told; 0: the
 					 * usual one */
-	uint8_t ended_by;		/* enum survival_test: why the last verdict was taken back */
+	uint8_t ended_by;		/* enum test: why the last verdict was taken back */
 	uint32_t ended;			/* tick of that; 0: none was */
 	uint32_t last_true;		/* tick at which the test held last */
 	uint32_t age;			/* service: at which it held, ticks */

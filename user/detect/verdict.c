@@ -10,8 +10,9 @@
  * by oneshot.c.
  *
  * A verdict begins when its test has held for a while and ends with a reason: half of the survivors
- * were given back, or the test failed for a sixteenth of the time since the first birth (service).
- * All times are shares of the time observed or of the time left.
+ * were given back, or the test failed for a sixteenth of the time since the first birth (service), and
+ * for the least time that its user asks for. All other times are shares of the time observed or of the
+ * time left.
  */
 #include "user/detect/verdict.h"
 
@@ -31,7 +32,7 @@ struct survival_ask facts__ask(const struct verdict_facts *facts, const struct t
 	return (struct survival_ask){
 		.trend = trend, .now = facts->now, .loss_rate = facts->loss_rate,
 		.left = facts->left == UINT64_MAX ? INFINITY : (double)facts->left,
-		.past = trend->past,
+		.past = trend->past, .log = facts->log,
 	};
 }
 
@@ -49,16 +50,15 @@ static double share_asked(const struct trend *trend, const struct survival *s)
 void survival__weigh(const struct survival_ask *ask, struct survival *s)
 {
 	/* Both waver: what is told already is asked for half as much. */
-	double asked = ask->trend->verdict >= VERDICT_GROWTH ? STAYS : 1, least;
+	double asked = ask->trend->verdict >= VERDICT_GROWTH ? STAYS : 1;
 
 	if (s->failed != TEST_NONE)
 		return;
-	if (!(s->age >= asked * PATIENCE * ask->left / s->rate)) {
+	if (!test__at_least(ask->log, TEST_PATIENCE, s->age,
+			    asked * PATIENCE * ask->left / s->rate))
 		s->failed = TEST_PATIENCE;
-		return;
-	}
-	least = asked * fmax(MIB, share_asked(ask->trend, s) * s->headroom);
-	if (!(s->bytes >= least))
+	else if (!test__at_least(ask->log, TEST_SIZE, s->bytes,
+				 asked * fmax(MIB, share_asked(ask->trend, s) * s->headroom)))
 		s->failed = TEST_SIZE;
 }
 
@@ -71,6 +71,7 @@ static struct survival ask_ages(const struct survival_ask *ask)
 	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : ask->now;
 	double dead = trend__deaths_from(trend, 0);
 
+	test_log__enter(ask->log, WAY_SURVIVAL);
 	for (unsigned int cell = 1; cell < TREND_AGES; cell++) {
 		uint64_t age = trend_cell_age(cell);
 		struct survival s;
@@ -78,10 +79,12 @@ static struct survival ask_ages(const struct survival_ask *ask)
 		if (ask->now < first + SURVIVAL_FOLLOW_UP * age)
 			break;
 		dead -= (double)trend->deaths[cell - 1] / TREND_DEATH;
-		if (trend__cannot_be_flat(trend, dead))
+		/* Saves the look: TEST_FLAT would be missed. Not when it is to be told by how much. */
+		if (!ask->log && trend__cannot_be_flat(trend, dead))
 			continue;
 		s = survival__at(ask, (uint32_t)age);
 		survival__weigh(ask, &s);
+		test_log__settle(ask->log, (uint32_t)age);
 		if (s.failed == TEST_NONE)
 			return s;
 		if (s.failed == TEST_SIZE && s.bytes >= fmax(MIB, WATCH_SHARE * s.headroom))
@@ -90,18 +93,24 @@ static struct survival ask_ages(const struct survival_ask *ask)
 	return worth;
 }
 
-static bool may_be_asked(const struct trend *trend, const struct verdict_facts *facts)
-{
-	const struct site *site = trend->site;
-
-	if (facts->exited || site->before_attach || site->kind == KIND_RESERVED)
-		return false;
-	if (kind_is_handle(site->kind))
-		return true;
-	return site->stack && !facts->lossy;
-}
-
 /* --- both ----------------------------------------------------------------------------------- */
+
+const char *site__unasked(const struct site *site, const struct verdict_facts *facts)
+{
+	bool region = !kind_is_handle(site->kind);
+
+	if (site->before_attach)
+		return "it was there before watching began";
+	if (site->kind == KIND_RESERVED)
+		return "it is only reserved, and holds no memory";
+	/* What is held may be what was given back unseen. */
+	if (region && facts->lossy)
+		return "records of the process's regions were lost, and its map was not read again since";
+	/* Nobody to name, and every caller mixed: for regions not good enough. */
+	if (region && !site->stack)
+		return "it has no stack";
+	return NULL;
+}
 
 /* Floor and peak lie higher than before, and what was taken in the newest quarter is kept. */
 static bool is_growing(const struct trend *trend, const struct verdict_facts *facts)
@@ -113,7 +122,9 @@ static bool is_growing(const struct trend *trend, const struct verdict_facts *fa
 		return false;
 	least = fmax(MIB, 0.02 * (double)trend->site->bytes);
 	inflow = trend__bytes_born_between(trend, facts->now - quarter, facts->now + 1);
-	return (double)levels__rise(&trend->levels) >= least && inflow >= least;
+	test_log__enter(facts->log, WAY_GROWTH);
+	return test__at_least(facts->log, TEST_RISE, (double)levels__rise(&trend->levels), least) &&
+	       test__at_least(facts->log, TEST_INFLOW, inflow, least);
 }
 
 /* Half of those who survived when the test last held are given back. */
@@ -136,6 +147,15 @@ static void note_test(struct trend *trend, uint32_t now, enum finding finding, u
 	trend->kept_died = 0;
 }
 
+/* The tests hold for so long; not asked of what is told already, or could not be told later. */
+static bool test_hold(const struct trend *trend, const struct verdict_facts *facts, uint32_t hold,
+		      bool at_once)
+{
+	uint32_t held = facts->now - trend->true_since;
+
+	return test__at_least(facts->log, TEST_HOLD, held, at_once && held < hold ? 0 : hold);
+}
+
 /* What is worth a look although nothing is found. */
 static enum verdict decide_rest(struct trend *trend, const struct verdict_facts *facts)
 {
@@ -154,7 +174,7 @@ static enum verdict decide_rest(struct trend *trend, const struct verdict_facts 
 	return VERDICT_NONE;
 }
 
-static void end(struct trend *trend, uint32_t now, enum survival_test why)
+static void end(struct trend *trend, uint32_t now, enum test why)
 {
 	trend->ended = now;
 	trend->ended_by = why;
@@ -167,9 +187,9 @@ static bool hold_is_over(const struct trend *trend, const struct verdict_facts *
 	uint32_t hold = facts__observed(facts) / (trend->weak ? 4 : 32);
 	uint32_t least = trend->weak ? 20 : FINEST;
 
-	if (facts->exited)
-		return true;
-	return facts->now - trend->true_since >= (hold > least ? hold : least);
+	if (hold < least)
+		hold = least;
+	return test_hold(trend, facts, hold, trend->verdict == VERDICT_LEAK || facts->exited);
 }
 
 static enum verdict decide_one_shot(struct trend *trend, const struct verdict_facts *facts)
@@ -179,9 +199,7 @@ static enum verdict decide_one_shot(struct trend *trend, const struct verdict_fa
 	if (test.finding != FINDING_NOTHING) {
 		note_test(trend, facts->now, test.finding, test.n, test.youngest);
 		trend->weak = test.weak;
-		if (trend->verdict == VERDICT_LEAK || hold_is_over(trend, facts))
-			return VERDICT_LEAK;
-		return VERDICT_WATCH;
+		return hold_is_over(trend, facts) ? VERDICT_LEAK : VERDICT_WATCH;
 	}
 	trend->test_true = false;
 	if (trend->verdict == VERDICT_LEAK) {
@@ -218,28 +236,45 @@ static enum verdict stand(struct trend *trend, const struct verdict_facts *facts
 
 	note_test(trend, facts->now, finding_of(trend, s), (uint64_t)s->survivors, s->age);
 	trend->age = s->age;
-	if (trend->verdict < VERDICT_GROWTH &&
-	    facts->now - trend->true_since < (hold > HOLD_SERVICE ? hold : HOLD_SERVICE))
+	if (!test_hold(trend, facts, hold > HOLD_SERVICE ? hold : HOLD_SERVICE,
+		       trend->verdict >= VERDICT_GROWTH))
 		return VERDICT_WATCH;
 	trend->was_leak |= s->strays;
 	return verdict_of(trend, s);
+}
+
+/*
+ * Whom it woke shall find it: an inflow that stopped, a limit that was raised, take back nothing of
+ * what was told while the survivors are held. For a while, since a site that gives back nothing and
+ * takes nothing any more does not fill the room either.
+ */
+static bool still_stands(const struct trend *trend, const struct verdict_facts *facts)
+{
+	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : facts->now;
+	uint32_t flicker = (facts->now - first) / 16;
+
+	return !facts->exited && !has_recovered(trend) &&
+	       facts->now - trend->last_true < (flicker > facts->stands ? flicker : facts->stands);
 }
 
 static enum verdict decide_service(struct trend *trend, const struct verdict_facts *facts)
 {
 	struct survival_ask ask = facts__ask(facts, trend);
 	struct survival s = { .failed = TEST_GENERATIONS };
-	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : facts->now;
 	struct leak_test test;
+	const char *unasked = facts->exited ? "its process has ended: there is nobody to wake for it" :
+					      site__unasked(trend->site, facts);
 
-	if (may_be_asked(trend, facts))
+	if (facts->log)
+		facts->log->unasked = unasked;
+	if (!unasked)
 		s = ask_ages(&ask);
+	ask.log = NULL;
 	if (s.failed == TEST_NONE)
 		return stand(trend, facts, &s);
 	trend->test_true = false;
 	if (trend->verdict >= VERDICT_GROWTH) {
-		if (!facts->exited && !has_recovered(trend) &&
-		    facts->now - trend->last_true < (facts->now - first) / 16)
+		if (still_stands(trend, facts))
 			return trend->verdict;
 		end(trend, facts->now, has_recovered(trend) ? TEST_GIVEN_BACK :
 							      survival__at(&ask, trend->age).failed);
@@ -273,6 +308,9 @@ void verdict__update(struct trend *trend, const struct verdict_facts *facts)
 	levels__note(&trend->levels, facts->now, trend->site->bytes);
 	trend__age(trend, facts->now);
 	note_old(trend, facts->now);
+	if (facts->log)
+		*facts->log = (struct test_log){ .now = facts->now, .first = facts->first,
+						 .left = facts->left };
 	verdict = facts->question == DETECTOR_SERVICE ? decide_service(trend, facts) :
 							decide_one_shot(trend, facts);
 	if (verdict != trend->verdict) {

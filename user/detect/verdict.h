@@ -18,6 +18,8 @@ struct verdict_facts {
 	bool lossy;		/* what it holds may be given back: its map file is to be read again */
 	double loss_rate;	/* share of all events that was lost, and not known of whom, 0..1 */
 	uint64_t left;		/* bytes to the nearest limit; UINT64_MAX: no limit known */
+	uint32_t stands;	/* detector_opts.stands_ticks */
+	struct test_log *log;	/* notes the tests of the site judged; NULL: nobody asked */
 };
 
 /* Ticks from first to now. */
@@ -32,6 +34,9 @@ struct leak_test {
 	bool weak;		/* to be held for longer, and dropped as soon as it fails */
 };
 struct leak_test leak__test(const struct trend *trend, const struct verdict_facts *facts);
+
+/* Why a site is put to no test, static words; NULL: it is. */
+const char *site__unasked(const struct site *site, const struct verdict_facts *facts);
 
 /* Judges the site as of facts->now and keeps the outcome in the trend. */
 void verdict__update(struct trend *trend, const struct verdict_facts *facts);

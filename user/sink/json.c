@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * The JSON report, `unfreed.report/1` (docs/report.md). All keys are always there, in the
+ * The JSON report, `unfreed.report/1` (docs/report.md). All keys but `tests` are always there, in the
  * contract's order; what is not known is null.
  *
  * Strings of processes are bytes; JSON is UTF-8. Bad bytes become U+FFFD before json-c sees them.
@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "user/base/text.h"
+#include "user/detect/report_tests.h"
 #include "user/sink/escape.h"
 #include "user/wire/decode.h"
 
@@ -123,6 +124,60 @@ static struct json_object *make_stack(const struct report_site *site)
 	return finish(array, ok);
 }
 
+/* Numbers without an end are null. */
+static struct json_object *make_test(const struct report_test *t)
+{
+	struct json_object *o = json_object_new_object();
+	bool ok = o && add_word(o, "way", t->way) && add_word(o, "test", t->name) &&
+		  add_word(o, "unit", test_unit_name(t->unit)) &&
+		  (t->age > 0 ? add_real(o, "age", t->age, 1) : add_null(o, "age")) &&
+		  add_word(o, "result", !t->asked ? "not-asked" : t->met ? "met" : "missed");
+
+	if (!t->asked)
+		return finish(o, ok && add_null(o, "measured") && add_null(o, "at_least") &&
+				 add_null(o, "at_most"));
+	return finish(o, ok && add_real(o, "measured", t->measured, 6) &&
+			 (t->at_most ? add_null(o, "at_least") :
+				       add_real(o, "at_least", t->threshold, 6)) &&
+			 (t->at_most ? add_real(o, "at_most", t->threshold, 6) :
+				       add_null(o, "at_most")));
+}
+
+static struct json_object *make_list_of_tests(const struct report_tests *tests)
+{
+	struct json_object *array = json_object_new_array();
+	bool ok = array != NULL;
+
+	for (size_t i = 0; ok && i < tests->n && !tests->unasked; i++)
+		ok = append(array, make_test(&tests->list[i]));
+	return finish(array, ok);
+}
+
+static struct json_object *make_retracted(const struct report_tests *tests)
+{
+	struct json_object *o = json_object_new_object();
+
+	return finish(o, o && add_real(o, "at", tests->retracted_at, 1) &&
+			 add_word(o, "why", tests->retracted_why));
+}
+
+static struct json_object *make_explained(const struct report_tests *t)
+{
+	struct json_object *o = json_object_new_object();
+
+	return finish(o, o && add_word(o, "question", t->service ? "service" : "one-shot") &&
+			 add_string(o, "unasked", t->unasked) && add_real(o, "at", t->at, 1) &&
+			 add_string(o, "limit", t->has_limit ? ev_limit_name(t->limit) : NULL) &&
+			 (t->has_limit ? add_real(o, "bytes_left", t->bytes_left, 0) :
+					 add_null(o, "bytes_left")) &&
+			 add_real(o, "since", t->since, 1) &&
+			 (t->held < 0 ? add_null(o, "held") : add_real(o, "held", t->held, 1)) &&
+			 add_count(o, "kept", t->kept) && add_count(o, "kept_closed", t->kept_died) &&
+			 (t->retracted ? add(o, "retracted", make_retracted(t)) :
+					 add_null(o, "retracted")) &&
+			 add(o, "list", make_list_of_tests(t)));
+}
+
 static struct json_object *make_site(const struct report_site *s)
 {
 	struct json_object *o = json_object_new_object();
@@ -137,7 +192,8 @@ static struct json_object *make_site(const struct report_site *s)
 					    add_null(o, "resident_bytes")) &&
 			 add_real(o, "share", s->share, 4) &&
 			 add_real(o, "private_share", s->private_share, 4) &&
-			 add_string(o, "evidence", s->evidence) && add(o, "stack", make_stack(s)));
+			 add_string(o, "evidence", s->evidence) && add(o, "stack", make_stack(s)) &&
+			 (!s->tests || add(o, "tests", make_explained(s->tests))));
 }
 
 static struct json_object *make_sites(const struct report_process *p)

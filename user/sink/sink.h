@@ -14,6 +14,7 @@
 struct sink_opts {
 	bool colour;	/* the text form may use it; see sink_wants_colour() */
 	bool all_sites;	/* the text form shows sites without a finding too */
+	bool explain;	/* the text form shows just the sites that have their tests, and these */
 };
 
 struct sink {

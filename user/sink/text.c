@@ -18,15 +18,14 @@
 #include "user/base/text.h"
 #include "user/sink/layout.h"
 #include "user/sink/pick.h"
+#include "user/sink/text_explain.h"
 #include "user/sink/text_growth.h"
 #include "user/sink/text_quiet.h"
+#include "user/sink/text_stack.h"
 #include "user/sink/text_trust.h"
 #include "user/sink/words.h"
 #include "user/wire/decode.h"
 
-#define STACK_INDENT 6
-#define FUNCTION_MAX 64		/* columns of a function before the module's column starts */
-#define MODULE_MAX 28
 #define COMM_MAX 32
 #define KIND_MAX 17
 
@@ -235,65 +234,6 @@ static void add_rest(struct page *page, const struct report_process *p)
 
 /* --- a site --------------------------------------------------------------------------------- */
 
-/* Columns of a name beside which a module is to be told; a name alone has the line for itself. */
-static size_t frame_columns(const struct report_frame *frame)
-{
-	struct text name;
-	size_t c;
-
-	if (!frame->function || !frame->module)
-		return 0;
-	text__init(&name);
-	words_add_frame(&name, frame);
-	c = name.s ? layout_columns(name.s) : 0;
-	text__fini(&name);
-	return c < FUNCTION_MAX ? c : FUNCTION_MAX;
-}
-
-static void add_frame(struct page *page, const struct report_frame *frame, size_t widest)
-{
-	bool has_module = frame->function && frame->module;
-	struct text *out = &page->text, name;
-	size_t c;
-
-	text__init(&name);
-	words_add_frame(&name, frame);
-	if (text__error(&name))
-		out->failed = true;
-	layout_add_spaces(out, STACK_INDENT);
-	c = layout_add_cut(out, name.s ? name.s : "",
-			   has_module ? FUNCTION_MAX : LAYOUT_WIDTH - STACK_INDENT);
-	text__fini(&name);
-	if (has_module) {
-		layout_add_spaces(out, widest - c + 2);
-		layout_add_cut(out, frame->module, MODULE_MAX);
-	}
-	text__add(out, "\n");
-}
-
-static void add_stack(struct page *page, const struct report_site *site)
-{
-	size_t n = page->opts->all_sites ? site->n_frames : site__n_telling_frames(site);
-	struct text *out = &page->text;
-	size_t widest = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t c = frame_columns(&site->frames[i]);
-
-		widest = c > widest ? c : widest;
-	}
-	for (size_t i = 0; i < n; i++)
-		add_frame(page, &site->frames[i], widest);
-	layout_add_spaces(out, n == site->n_frames && n && site->complete ? 0 : STACK_INDENT);
-	if (!site->n_frames)
-		text__add(out, "(no stack was taken)\n");
-	else if (!site->complete)
-		text__add(out, "(the stack is incomplete: callers beyond are missing)\n");
-	else if (n < site->n_frames)
-		text__addf(out, "(%zu frames of the JVM, to the start of the thread)\n",
-			   site->n_frames - n);
-}
-
 static void add_site(struct page *page, const struct report_site *site)
 {
 	static const char *const words[] = { "none", "WATCH", "GROWTH", "LEAK" };
@@ -318,7 +258,7 @@ static void add_site(struct page *page, const struct report_site *site)
 		text__add(out, " resident");
 	}
 	text__addf(out, "  site %s\n", site->site[0] ? site->site : "unknown");
-	add_stack(page, site);
+	text_add_stack(out, site, page->opts->all_sites);
 	layout_add_spaces(out, 4);
 	text__add(out, "evidence: ");
 	layout_add_wrapped(out, site->evidence ? site->evidence : "", 14, 14);
@@ -382,27 +322,36 @@ static void add_nobody(struct page *page)
 	text__add(&page->text, "No process with a finding: no leak, no growth.\n\n");
 }
 
-static int text_write(const struct report *report, FILE *stream, const struct sink_opts *opts)
+static void add_report(struct page *page, const struct report *report)
 {
-	static const struct sink_opts plain;
-	struct page page = { .opts = opts ? opts : &plain };
-	size_t n_quiet = page.opts->all_sites ? SIZE_MAX : report__n_quiet_told(report);
-	int r;
+	size_t n_quiet = page->opts->all_sites ? SIZE_MAX : report__n_quiet_told(report);
 
-	text__init(&page.text);
 	for (size_t i = 0; i < report->n_processes; i++) {
 		const struct report_process *p = &report->processes[i];
 
 		if (!process__is_quiet(p) || n_quiet)
-			add_process(&page, p);
+			add_process(page, p);
 		if (process__is_quiet(p) && n_quiet)
 			n_quiet--;
 	}
-	if (!page.opts->all_sites)
-		text_add_quiet(&page.text, report);
+	if (!page->opts->all_sites)
+		text_add_quiet(&page->text, report);
 	if (!report->n_processes)
-		add_nobody(&page);
-	text_add_trust(&page.text, report);
+		add_nobody(page);
+	text_add_trust(&page->text, report);
+}
+
+static int text_write(const struct report *report, FILE *stream, const struct sink_opts *opts)
+{
+	static const struct sink_opts plain;
+	struct page page = { .opts = opts ? opts : &plain };
+	int r;
+
+	text__init(&page.text);
+	if (page.opts->explain)
+		text_add_explained(&page.text, report);
+	else
+		add_report(&page, report);
 	r = text__error(&page.text);
 	if (r == 0) {
 		fwrite(page.text.s, 1, page.text.n, stream);

@@ -15,7 +15,7 @@ void words_add_rate(struct text *out, double bytes_per_second)
 
 #define FOLD_MIN 3	/* fewer frames are shown rather than counted */
 
-static const char *limit_words(enum ev_limit_kind kind)
+const char *words_limit(enum ev_limit_kind kind)
 {
 	switch (kind) {
 	case EV_LIMIT_CGROUP_MAX:
@@ -53,7 +53,7 @@ void words_add_limit(struct text *out, const struct report_process *p)
 {
 	const struct report_limit *limit = &p->limit;
 
-	text__addf(out, "(%s", limit_words(limit->kind));
+	text__addf(out, "(%s", words_limit(limit->kind));
 	if (p->limit_group && *p->limit_group)
 		text__addf(out, " in %s", p->limit_group);
 	text__add(out, ": ");

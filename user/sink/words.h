@@ -13,6 +13,7 @@ void words_add_rate(struct text *out, double bytes_per_second);	/* "+402 MB/s" *
 
 /* "out of memory in 18 s to 25 s"; false, and nothing: it is on its way to no limit. */
 bool words_add_time_left(struct text *out, const struct report_process *p);
+const char *words_limit(enum ev_limit_kind kind);	/* "host" */
 /* "(host: 8.4 GB left)"; of a process that has a limit. */
 void words_add_limit(struct text *out, const struct report_process *p);
 

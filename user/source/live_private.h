@@ -234,7 +234,8 @@ void live_settle_stack(struct live *live, struct ev_header *h, __u64 *stack);
 int live_name_frames(struct live *live, struct watched *p, const struct ev_stack *definition);
 
 /* live_rules.c */
-/* Gives the walker a rule; an unwind_learn_fn. */
+/* The walker's rules: of a struct unwind_walker. */
+bool live_knows_rule(void *ctx, const struct unwind_key *key, struct unwind_rule *out);
 void live_learn_rule(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule);
 /* Forgets the rules of the pcs in [start, end): what lies there is another thing now. */
 void live_drop_rules(struct live *live, struct watched *p, uint64_t start, uint64_t end);

@@ -45,6 +45,13 @@ static void sweep(struct live *live, struct watched *p)
 	p->rules_sweep_at = 2 * p->rules.n;
 }
 
+bool live_knows_rule(void *ctx, const struct unwind_key *key, struct unwind_rule *out)
+{
+	const struct live *live = ctx;
+
+	return bpf_map_lookup_elem(bpf_map__fd(live->bpf->maps.rules), key, out) == 0;
+}
+
 void live_learn_rule(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule)
 {
 	struct live *live = ctx;

@@ -261,13 +261,14 @@ int live_on_miss(struct live *live, const struct ev_miss *miss)
 {
 	_Alignas(8) uint8_t buffer[UNWIND_STACK_SZ];
 	struct ev_stack *definition = (struct ev_stack *)buffer;
+	const struct unwind_walker walker = { live_knows_rule, live_learn_rule, live };
 	struct answer *answer;
 	uint32_t key[2] = { miss->h.tid, 0 };
 	int r;
 
 	if (!live_find(live, miss->h.tgid))
 		return 0;
-	r = unwinder__answer(live->unwinder, miss, live_learn_rule, live, definition);
+	r = unwinder__answer(live->unwinder, miss, &walker, definition);
 	if (r)
 		return r;
 	live_bound(live, &live->answers, MAX_ANSWERS);

@@ -65,9 +65,15 @@ struct unwinder *unwinder__free(struct unwinder *unwinder);
 int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool innermost,
 		   struct unwind_rule *out);
 
-/* Called for each rule that a walk needed, in order; key->pc carries UNWIND_PC_INNERMOST. */
-typedef void (*unwind_learn_fn)(void *ctx, const struct unwind_key *key,
-				const struct unwind_rule *rule);
+/* The rules that the kernel's walker has. key->pc carries UNWIND_PC_INNERMOST. */
+struct unwind_walker {
+	/* False: it has none. A process is not asked again for what one of its stacks has told: it
+	 * may be asked for so much a second. NULL: nobody knows. */
+	bool (*known)(void *ctx, const struct unwind_key *key, struct unwind_rule *out);
+	/* For each other rule that a walk needed, in order. */
+	void (*learn)(void *ctx, const struct unwind_key *key, const struct unwind_rule *rule);
+	void *ctx;
+};
 
 /*
  * Answers a miss. `out` points at UNWIND_STACK_SZ bytes, 8-byte aligned, which become a whole
@@ -77,8 +83,8 @@ typedef void (*unwind_learn_fn)(void *ctx, const struct unwind_key *key,
  * Returns 0 or -ENOMEM.
  */
 #define UNWIND_STACK_SZ (sizeof(struct ev_stack) + EV_MAX_FRAMES * sizeof(struct ev_frame))
-int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwind_learn_fn learn,
-		     void *learn_ctx, struct ev_stack *out);
+int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss,
+		     const struct unwind_walker *walker, struct ev_stack *out);
 
 /* The process is gone or was replaced by exec: what is kept per process goes. */
 void unwinder__forget(struct unwinder *unwinder, uint32_t tgid);

@@ -183,19 +183,21 @@ int unwinder__rule(struct unwinder *unwinder, uint32_t tgid, uint64_t pc, bool i
 struct answer {
 	struct unwinder *unwinder;
 	uint32_t tgid;
-	unwind_learn_fn learn;
-	void *learn_ctx;
+	const struct unwind_walker *walker;
 };
 
 static int answer_rule(void *ctx, const struct unwind_key *key, bool again, struct unwind_rule *out)
 {
 	struct answer *answer = ctx;
+	const struct unwind_walker *walker = answer->walker;
 	int r;
 
+	if (!again && walker->known && walker->known(walker->ctx, key, out))
+		return 0;
 	r = unwinder__rule(answer->unwinder, key->tgid, key->pc & ~UNWIND_PC_INNERMOST,
 			   key->pc & UNWIND_PC_INNERMOST, out);
 	if (r == 0)
-		answer->learn(answer->learn_ctx, key, out);
+		walker->learn(walker->ctx, key, out);
 	return r < 0 ? r : 0;
 }
 
@@ -207,15 +209,14 @@ static int answer_read(void *ctx, uint64_t addr, void *buf, size_t sz)
 	return modules->ops->read(modules->ops_ctx, answer->tgid, addr, buf, sz);
 }
 
-int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss, unwind_learn_fn learn,
-		     void *learn_ctx, struct ev_stack *out)
+int unwinder__answer(struct unwinder *unwinder, const struct ev_miss *miss,
+		     const struct unwind_walker *walker, struct ev_stack *out)
 {
 	static const struct walk_ops ops = { .rule = answer_rule, .read = answer_read };
 	struct answer answer = {
 		.unwinder = unwinder,
 		.tgid = miss->h.tgid,
-		.learn = learn,
-		.learn_ctx = learn_ctx,
+		.walker = walker,
 	};
 	uint64_t begin = now_ns();
 	int r;
