@@ -3,7 +3,7 @@
 #
 #   make detector                builds the programs
 #   make detector-quality        measures them on seeds that nothing was tuned on (DETECTOR_SEEDS=);
-#                                two minutes
+#                                three minutes of a core
 
 DETECTOR_GEN_SRC := $(addprefix tests/detector/,generate.c make.c scenarios_leak.c \
 	scenarios_benign.c scenarios_other.c)
