@@ -20,6 +20,7 @@
  *	hash = stack_hash_fold(hash, pc)
  *	rule = rules[unwind_key_of(pc, innermost, tgid, mm_id)]; none: MISS
  *	UNWIND_F_GUARD: read u32 at guard_addr; unreadable or not guard_value: delete rule, MISS
+ *		(the kernel's walker looks once in a jiffy: see struct unwind_rule)
  *	INTERPRETER (never guarded): v[10] = 80 bytes at bp - 64
  *	UNWIND_F_SAVED_PC (with UNWIND_F_GUARD): saved = u64 at sp + deref_off; else saved = 0
  *	frame[n++] = { pc, NATIVE }
@@ -99,10 +100,18 @@ struct unwind_rule {
 	__u8 flags;		/* enum unwind_flag */
 	__u32 guard_value;
 	__u64 guard_addr;
+	/*
+	 * The jiffy in which the kernel's walker last saw that the guard holds; 0: in none. It does not
+	 * look again in the same one: that read is most of what a compiled Java frame costs. Code that
+	 * is replaced and called within some milliseconds, and returns to the same address, is taken for
+	 * the old until then.
+	 */
+	__u32 seen;
+	__u32 pad;
 };
 
 _Static_assert(sizeof(struct unwind_key) == 16, "unwind_key");
-_Static_assert(sizeof(struct unwind_rule) == 24, "unwind_rule");
+_Static_assert(sizeof(struct unwind_rule) == 32, "unwind_rule");
 
 /* Where the kernel's signal frame keeps the interrupted registers, from sp: struct ucontext's
  * uc_mcontext at 40, then r8..r15, di, si, bp, bx, dx, ax, cx, sp, ip (arch/x86 sigcontext_64).

@@ -131,6 +131,18 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 	return true;
 }
 
+static __always_inline bool guard_holds(const struct walk *w, struct unwind_rule *rule)
+{
+	__u32 value = 0;
+
+	if (rule->seen == w->jiffy)
+		return true;
+	if (!read_user(&value, sizeof(value), rule->guard_addr) || value != rule->guard_value)
+		return false;
+	rule->seen = w->jiffy;
+	return true;
+}
+
 /*
  * One frame; 1 ends the walk. It counts in n_frames when it was recorded. Like move_window() verified
  * once, so that the rounds do not multiply what the verifier has to look at.
@@ -159,14 +171,11 @@ __weak __noinline int walk_step(__u32 walk_no)
 		return 1;
 
 	if (rule->flags & UNWIND_F_GUARD) {
-		__u32 value = 0;
-
-		if (!read_user(&value, sizeof(value), rule->guard_addr) ||
-		    value != rule->guard_value) {
+		if (!guard_holds(w, rule)) {
 			bpf_map_delete_elem(&rules, &key);	/* the code there was replaced */
 			return 1;
 		}
-		frame->extra[0] = value;
+		frame->extra[0] = rule->guard_value;
 		frame->kind = EV_FRAME_GUARDED;
 	}
 	w->end = WALK_BROKEN;
@@ -213,6 +222,7 @@ static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 	w->sp = sp;
 	w->bp = bp;
 	w->innermost = 1;
+	w->jiffy = (__u32)bpf_jiffies64();
 	w->hash = stack_hash_begin(w->tgid, w->mm_id);
 	w->n_frames = 0;
 	w->end = WALK_BROKEN;

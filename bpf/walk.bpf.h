@@ -18,7 +18,7 @@
 #include "bpf/maps.bpf.h"
 
 /* A power of 2. */
-#define WINDOW_SZ 256
+#define WINDOW_SZ 1024
 #define WINDOW_MASK (WINDOW_SZ / 8 - 1)
 
 /* A copy of a piece of the user's stack. */
@@ -33,7 +33,7 @@ struct walk {
 	__u32 n_takers;		/* 1: somebody's; more: somebody's, and others are trying */
 	__u32 no;		/* its own number */
 	__u32 n_frames;
-	__u32 pad;
+	__u32 jiffy;		/* low half, of the beginning */
 	__u64 pc, sp, bp;
 	__u64 hash;
 	__u32 tgid, mm_id;
