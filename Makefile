@@ -254,6 +254,8 @@ help:
 	@echo 'make unit          build the unit tests ($(B)/tests/unit)'
 	@echo 'make programs      build the programs that the live tests watch'
 	@echo 'make check-kernels boot every kernel of tests/vm/KERNELS in a virtual machine'
+	@echo 'make detector      build what judges labelled traces: $(B)/tests/detector/evaluate FILE (docs/detector.md)'
+	@echo 'make detector-quality    how good the detector is on seeds nothing was tuned on'
 	@echo 'make lint          check the sources, the man page and the unit file'
 	@echo 'sudo make deps     install what is missing to build (deps-test: and to test)'
 	@echo 'make install       DESTDIR=, prefix=$(prefix); make uninstall takes it away again'

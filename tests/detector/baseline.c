@@ -6,6 +6,7 @@
 #include "tests/detector/baseline.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +50,10 @@ static void *zeros(size_t n, size_t size)
 {
 	void *p = calloc(n, size);
 
-	if (!p)
+	if (!p) {
+		fputs("out of memory\n", stderr);
 		exit(99);
+	}
 	return p;
 }
 

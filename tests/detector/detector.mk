@@ -3,10 +3,12 @@
 #
 #   make detector                builds the programs
 #   make detector-quality        measures them on seeds that nothing was tuned on (DETECTOR_SEEDS=);
-#                                two minutes
+#                                three minutes of a core
 
-DETECTOR_GEN_SRC := $(addprefix tests/detector/,generate.c make.c scenarios_leak.c scenarios_benign.c)
-DETECTOR_EVAL_SRC := $(addprefix tests/detector/,evaluate.c trace.c replay.c baseline.c score.c)
+DETECTOR_GEN_SRC := $(addprefix tests/detector/,generate.c make.c scenarios_leak.c \
+	scenarios_benign.c scenarios_other.c)
+DETECTOR_EVAL_SRC := $(addprefix tests/detector/,evaluate.c trace.c trace_fields.c replay.c \
+	baseline.c score.c)
 DETECTOR_GEN := $(B)/tests/detector/generate
 DETECTOR_EVAL := $(B)/tests/detector/evaluate
 

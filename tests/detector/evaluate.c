@@ -22,7 +22,7 @@ static const char usage[] =
 	"  --memory FILE                 judge by what earlier runs taught (--learn)\n"
 	"  --tick SECONDS                instead of what the files say\n"
 	"  --windows N,...               what is said after so many ticks\n"
-	"  --no-baselines, --no-alarms   print less, sooner\n"
+	"  --no-baselines, --no-alarms   print less, sooner; --baselines: with them, as without a word\n"
 	"  --scenarios                   also per process name up to '-'\n";
 
 struct options {
@@ -52,6 +52,8 @@ static int read_options(struct options *opts, int argc, char **argv)
 
 		if (!strcmp(argv[i], "--no-baselines"))
 			opts->replay.baselines = false;
+		else if (!strcmp(argv[i], "--baselines"))
+			opts->replay.baselines = true;
 		else if (!strcmp(argv[i], "--no-alarms"))
 			opts->replay.print = false;
 		else if (!strcmp(argv[i], "--scenarios"))

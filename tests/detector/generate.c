@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
- * generate [--tick SECONDS] [--keep SHARE] [--only NAME] SEED...: writes labelled traces, one process
- * per scenario and seed, in the format that `evaluate` reads. The same arguments give the same
+ * generate [--others] [--tick SECONDS] [--keep SHARE] [--only NAME] SEED...: writes labelled traces, one
+ * process per scenario and seed, in the format that `evaluate` reads; --others: of the second set. The same arguments give the same
  * bytes.
  */
 #include "tests/detector/make.h"
@@ -12,6 +12,7 @@
 struct options {
 	double tick, keep;
 	const char *only;
+	bool others;
 };
 
 static void write_one(const struct scenario *scenario, uint32_t seed, const struct options *opts)
@@ -32,6 +33,11 @@ int main(int argc, char **argv)
 	struct options opts = { .tick = 10, .keep = 1 };
 	int i;
 
+	if (argc > 1 && !strcmp(argv[1], "--others")) {
+		opts.others = true;
+		argv++;
+		argc--;
+	}
 	for (i = 1; i + 1 < argc && argv[i][0] == '-'; i += 2) {
 		if (!strcmp(argv[i], "--tick"))
 			opts.tick = atof(argv[i + 1]);
@@ -43,16 +49,18 @@ int main(int argc, char **argv)
 			break;
 	}
 	if (i >= argc || argv[i][0] == '-' || opts.tick <= 0) {
-		fputs("usage: generate [--tick SECONDS] [--keep SHARE] [--only NAME] SEED...\n",
+		fputs("usage: generate [--others] [--tick SECONDS] [--keep SHARE] [--only NAME] SEED...\n",
 		      stderr);
 		return 2;
 	}
 	for (; i < argc; i++) {
 		uint32_t seed = (uint32_t)strtoul(argv[i], NULL, 10);
 
-		for (size_t k = 0; k < n_leaking; k++)
+		for (size_t k = 0; opts.others && k < n_others; k++)
+			write_one(&others[k], seed, &opts);
+		for (size_t k = 0; !opts.others && k < n_leaking; k++)
 			write_one(&leaking[k], seed, &opts);
-		for (size_t k = 0; k < n_benign; k++)
+		for (size_t k = 0; !opts.others && k < n_benign; k++)
 			write_one(&benign[k], seed, &opts);
 	}
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;

@@ -117,8 +117,8 @@ struct scenario {
 	enum made_limit limit_is;
 	void (*make)(struct made *made);
 };
-extern const struct scenario leaking[], benign[];
-extern const size_t n_leaking, n_benign;
+extern const struct scenario leaking[], benign[], others[];
+extern const size_t n_leaking, n_benign, n_others;
 
 /* Makes the process of (scenario, seed), with six harmless sites in the background. */
 void made__init(struct made *made, const struct scenario *scenario, uint32_t seed);

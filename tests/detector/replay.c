@@ -245,7 +245,7 @@ static void tell(struct life *life, uint32_t tick, const struct trace_site *site
 
 	if (life->opts->print)
 		printf("alarm %" PRIu32 " %s %s %s %.1f\n", tick, life->process->id, site->name,
-		       trend->finding == FINDING_STRAY ? "LEAK" : "GROWTH",
+		       trend->verdict == VERDICT_LEAK ? "LEAK" : "GROWTH",
 		       known ? middle(&limit) : -1.0);
 	if (!site->leak || tick < site->leak_from || life->out->forecast_tick != TRACE_NEVER)
 		return;
@@ -329,7 +329,7 @@ static void life__tick(struct life *life, uint32_t tick)
 		else
 			births(life, &p->events[life->next_event]);
 	}
-	life->world.lost = (uint64_t)llround(p->loss / (1 - p->loss) *
+	life->world.lost = (uint64_t)(p->loss / (1 - p->loss) *
 					     (double)life->world.n_events);
 	/* The last moment of the tick, which is its first one when it is as short as the
 	 * detector's own. */

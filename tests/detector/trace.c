@@ -6,13 +6,12 @@
 #include "tests/detector/trace.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/detector/trace_fields.h"
 #include "user/base/table.h"
-#include "user/model/world.h"
 
 #define MAX_FIELDS 6
 #define SPACE " \t\r\n"
@@ -39,65 +38,6 @@ static void *grown(void *array, size_t n, size_t *capacity, size_t size)
 		exit(99);
 	}
 	return array;
-}
-
-/* --- fields --------------------------------------------------------------------------------- */
-
-/* Whole numbers, also as 1.5e9 or 4096.0. */
-static bool to_u64(const char *s, uint64_t max, uint64_t *out)
-{
-	char *end;
-	double d;
-
-	errno = 0;
-	*out = strtoull(s, &end, 10);
-	if (*s < '0' || *s > '9' || errno)
-		return false;
-	if (*end) {
-		d = strtod(s, &end);
-		if (*end || !(d < 0x1p63))
-			return false;
-		*out = (uint64_t)d;
-	}
-	return *out <= max;
-}
-
-static bool to_tick(const char *s, uint32_t *out)
-{
-	uint64_t value;
-
-	if (!to_u64(s, TRACE_MAX_TICK, &value))
-		return false;
-	*out = (uint32_t)value;
-	return true;
-}
-
-static bool to_double(const char *s, double *out)
-{
-	char *end;
-
-	*out = strtod(s, &end);
-	return end != s && !*end && isfinite(*out) && *out >= 0;
-}
-
-static unsigned int to_kind(const char *s)
-{
-	static const char *const handles[] = { "handle", "stream", "zlib", "flate" };
-	uint64_t number;
-
-	if (to_u64(s, N_KINDS - 1, &number))
-		return number == KIND_RESERVED ? KIND_ANON : (unsigned int)number;
-	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
-		if (strstr(s, handles[i]))
-			return KIND_PAIR_0;
-	}
-	if (!strcmp(s, "file"))
-		return KIND_FILE;
-	if (!strcmp(s, "shm"))
-		return KIND_SHM;
-	if (!strcmp(s, "brk"))
-		return KIND_HEAP;
-	return KIND_ANON;
 }
 
 /* --- names ---------------------------------------------------------------------------------- */
@@ -148,12 +88,12 @@ static const char *read_proc(struct reader *reader, char **f)
 	struct trace_process p = { .oom = TRACE_NEVER };
 	struct place *place;
 
-	if (!to_u64(f[2], UINT64_MAX, &p.limit) || !to_u64(f[3], UINT64_MAX, &p.base))
+	if (!field__to_limit(f[2], &p.limit) || !field__to_u64(f[3], UINT64_MAX, &p.base))
 		return "limit and base are whole numbers of bytes";
-	if (!to_double(f[4], &p.loss) || p.loss >= 1)
+	if (!field__to_double(f[4], &p.loss) || p.loss >= 1)
 		return "the loss rate is a number from 0 to below 1";
-	if (!to_double(f[5], &p.tick_s) || p.tick_s < 1e-6)
-		return "the tick is a number of seconds above 0";
+	if (!field__to_double(f[5], &p.tick_s) || p.tick_s < 1e-6 || p.tick_s > 1e6)
+		return "the tick is a number of seconds from 1e-6 to 1e6";
 	place = enter(reader, f[1], "");
 	if (!place)
 		return "the process is there already, or its name is too long";
@@ -167,12 +107,12 @@ static const char *read_proc(struct reader *reader, char **f)
 static const char *read_site(struct reader *reader, char **f)
 {
 	struct trace_process *p = find_process(reader, f[1]);
-	struct trace_site site = { .leak_from = TRACE_NEVER, .kind = to_kind(f[4]) };
+	struct trace_site site = { .leak_from = TRACE_NEVER, .kind = field__to_kind(f[4]) };
 	struct place *place;
 
 	if (!p)
 		return "no such process";
-	if (!to_u64(f[3], 1ull << 50, &site.size))
+	if (!field__to_u64(f[3], 1ull << 50, &site.size))
 		return "the size is a whole number of bytes";
 	site.leak = !strcmp(f[5], "leak");
 	if (!site.leak && strcmp(f[5], "ok"))
@@ -194,43 +134,59 @@ static void add_event(struct trace_process *p, struct trace_event event)
 	p->events[p->n_events++] = event;
 }
 
-static void note_tick(struct trace_process *p, uint32_t tick)
+/* Returns what is wrong, or NULL. */
+static const char *note_tick(struct trace_process *p, uint32_t tick)
 {
 	if (tick >= p->n_ticks)
 		p->n_ticks = tick + 1;
+	return p->n_ticks * p->tick_s > TRACE_MAX_SECONDS ? "this is 12 years after tick 0" : NULL;
+}
+
+/* "DEATH_TICK:COUNT,...", which it tears to pieces; what dies after all ticks does not. */
+static bool read_deaths(struct trace_process *p, uint32_t site, uint32_t tick, char *rest)
+{
+	uint64_t death, n;
+	char *part;
+
+	while (rest && (part = strsep(&rest, "," SPACE))) {
+		char *count = part;
+
+		if (!*part || !strcmp(part, "-"))
+			continue;
+		strsep(&count, ":");
+		if (!count || !field__to_u64(part, UINT64_MAX, &death) || !field__to_u64(count, TRACE_MAX_COUNT, &n))
+			return false;
+		if (death > TRACE_MAX_TICK || !n)
+			continue;
+		add_event(p, (struct trace_event){
+			.tick = death > tick ? (uint32_t)death : tick,
+			.birth = death > tick ? tick : (uint32_t)death,
+			.site = site, .n = (uint32_t)n, .death = true });
+	}
+	return true;
 }
 
 static const char *read_tick(struct reader *reader, char **f)
 {
 	const struct place *place = find(reader, f[2], f[3]);
 	struct trace_process *p;
-	uint32_t tick, death;
+	const char *fault;
+	uint32_t tick;
 	uint64_t n;
-	char *rest = f[5], *part;
 
 	if (!place)
 		return "no such site";
-	if (!to_tick(f[1], &tick))
-		return "the tick is no whole number, or too late";
-	if (!to_u64(f[4], UINT32_MAX, &n))
-		return "the births are no whole number";
+	if (!field__to_tick(f[1], &tick))
+		return "the tick is no whole number up to 10,000,000";
+	if (!field__to_u64(f[4], TRACE_MAX_COUNT, &n))
+		return "the births are no whole number up to 100,000,000";
 	p = &reader->trace->processes[place->process_i];
-	note_tick(p, tick);
+	fault = note_tick(p, tick);
 	if (n)
 		add_event(p, (struct trace_event){ tick, tick, place->site_i, (uint32_t)n, false });
-	while (rest && (part = strsep(&rest, ", \t\r\n"))) {
-		char *count = part;
-
-		if (!*part || !strcmp(part, "-"))
-			continue;
-		strsep(&count, ":");
-		if (!count || !to_tick(part, &death) || !to_u64(count, UINT32_MAX, &n))
-			return "deaths are TICK:COUNT, ...";
-		add_event(p, (struct trace_event){ death > tick ? death : tick,
-						   death > tick ? tick : death,
-						   place->site_i, (uint32_t)n, true });
-	}
-	return NULL;
+	if (!read_deaths(p, place->site_i, tick, f[5]))
+		return "deaths are TICK:COUNT,...";
+	return fault;
 }
 
 static const char *read_usage(struct reader *reader, char **f)
@@ -240,12 +196,11 @@ static const char *read_usage(struct reader *reader, char **f)
 
 	if (!p)
 		return "no such process";
-	if (!to_tick(f[1], &usage.tick) || !to_u64(f[3], UINT64_MAX, &usage.bytes))
-		return "tick and bytes are whole numbers";
+	if (!field__to_tick(f[1], &usage.tick) || !field__to_u64(f[3], UINT64_MAX, &usage.bytes))
+		return "tick and bytes are whole numbers, the tick up to 10,000,000";
 	p->usage = grown(p->usage, p->n_usage, &p->usage_capacity, sizeof(usage));
 	p->usage[p->n_usage++] = usage;
-	note_tick(p, usage.tick);
-	return NULL;
+	return note_tick(p, usage.tick);
 }
 
 /* "# truth ID SITE FROM", "# oom ID TICK"; any other comment is none of ours. */
@@ -257,10 +212,10 @@ static void read_comment(struct reader *reader, char **f, unsigned int n)
 
 	if (!p)
 		return;
-	if (!strcmp(f[1], "oom") && to_tick(f[3], &tick))
+	if (!strcmp(f[1], "oom") && field__to_tick(f[3], &tick))
 		p->oom = tick;
 	place = n >= 5 && !strcmp(f[1], "truth") ? find(reader, f[2], f[3]) : NULL;
-	if (place && to_tick(f[4], &tick))
+	if (place && field__to_tick(f[4], &tick))
 		p->sites[place->site_i].leak_from = tick;
 }
 
@@ -316,6 +271,42 @@ static int compare_events(const void *a, const void *b)
 	return x->birth < y->birth ? -1 : x->birth > y->birth;
 }
 
+/* All of one birth together, in the order in which they come. */
+static int compare_births(const void *a, const void *b)
+{
+	const struct trace_event *x = a, *y = b;
+
+	if (x->site != y->site)
+		return x->site < y->site ? -1 : 1;
+	if (x->birth != y->birth)
+		return x->birth < y->birth ? -1 : 1;
+	return compare_events(a, b);
+}
+
+/* No more die of a tick than were born in it. */
+static void bound_deaths(struct trace_process *p)
+{
+	const struct trace_event *born = NULL;
+	uint64_t live = 0;
+
+	qsort(p->events, p->n_events, sizeof(*p->events), compare_births);
+	for (size_t i = 0; i < p->n_events; i++) {
+		struct trace_event *e = &p->events[i];
+
+		if (!born || born->site != e->site || born->birth != e->birth) {
+			born = e;
+			live = 0;
+		}
+		if (!e->death) {
+			live += e->n;
+			continue;
+		}
+		if (e->n > live)
+			e->n = (uint32_t)live;
+		live -= e->n;
+	}
+}
+
 static int compare_usage(const void *a, const void *b)
 {
 	const struct trace_usage *x = a, *y = b;
@@ -325,13 +316,12 @@ static int compare_usage(const void *a, const void *b)
 
 static void finish(struct trace_process *p)
 {
-	if (p->n_events)
+	if (p->n_events) {
+		bound_deaths(p);
 		qsort(p->events, p->n_events, sizeof(*p->events), compare_events);
+	}
 	if (p->n_usage)
 		qsort(p->usage, p->n_usage, sizeof(*p->usage), compare_usage);
-	/* What dies behind the last reading lived on, as far as anybody saw. */
-	if (p->n_events && !p->n_usage)
-		note_tick(p, p->events[p->n_events - 1].tick);
 	for (size_t i = 0; i < p->n_events; i++) {
 		struct trace_site *site = &p->sites[p->events[i].site];
 
@@ -352,6 +342,7 @@ int trace__read(struct trace *out, const char *path)
 	size_t capacity = 0, n = 0;
 	char *line = NULL;
 	const char *fault = NULL;
+	ssize_t sz;
 	bool fine;
 
 	memset(out, 0, sizeof(*out));
@@ -360,9 +351,10 @@ int trace__read(struct trace *out, const char *path)
 		return -1;
 	}
 	table__init(&reader.places, 2 * TRACE_NAME, sizeof(struct place));
-	while (!fault && getline(&line, &capacity, f) >= 0) {
+	while (!fault && (sz = getline(&line, &capacity, f)) >= 0) {
 		n++;
-		fault = read_line(&reader, line);
+		fault = strlen(line) < (size_t)sz ? "it has a byte of 0 in it" :
+						    read_line(&reader, line);
 	}
 	if (!fault && ferror(f))
 		fault = strerror(errno);

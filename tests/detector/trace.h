@@ -7,12 +7,20 @@
  *   t TICK ID SITE BIRTHS DEATH_TICK:COUNT,...
  *   usage TICK ID BYTES
  *
- * A `t` line says that BIRTHS objects were born in TICK, and when how many of them die. A DEATH_TICK
- * before TICK is read the other way round: COUNT objects of that tick die in this one. Lines may
- * come in any order after their `site`. IDs are words. KIND is "file", "shm", "brk", a word with
- * "handle", "stream", "zlib" or "flate" in it for a handle, any other word for anonymous memory, or a
- * number of enum kind. What is said to die after the last line of its process does not. The truth beyond LABEL is in comments: `# truth ID SITE FROM` and
- * `# oom ID TICK`.
+ * A `t` line says that BIRTHS objects were born in TICK, and when how many of them die; without any
+ * death, or with "-", none of them does. A DEATH_TICK before TICK is read the other way round: COUNT
+ * objects of that tick die in this one. Lines may come in any order, those of a site after its `site`,
+ * that after its `proc`; lines of the same tick and site add up. A process ends with the last TICK of its
+ * `t` and `usage` lines: what is said to die later lives on. More than were born in a tick cannot die of
+ * it: what is too much is dropped. The usage between two readings follows the births and deaths;
+ * before the first it is BASE_BYTES and what is held.
+ *
+ * IDs and SITEs are words of up to 127 bytes. A number may be written as 4096, 4096.0 or 4e3. LIMIT_BYTES 0, "none" or
+ * "inf": none is known, so nothing can be weighed and no alarm is told. LOSS_RATE: the share of
+ * the deaths that was lost, 0 to below 1. KIND is "file", "shm", "brk", a word with "handle", "stream",
+ * "zlib" or "flate" in it for a handle, any other word for anonymous memory, or a number of enum kind. The
+ * truth beyond LABEL is in comments: `# truth ID SITE FROM` and `# oom ID TICK`; other comments are
+ * skipped.
  */
 #ifndef UNFREED_TESTS_DETECTOR_TRACE_H
 #define UNFREED_TESTS_DETECTOR_TRACE_H
@@ -23,7 +31,9 @@
 
 #define TRACE_NAME 128
 #define TRACE_NEVER UINT32_MAX
-#define TRACE_MAX_TICK (1u << 30)
+#define TRACE_MAX_TICK 10000000u
+#define TRACE_MAX_COUNT 100000000u	/* objects in one field */
+#define TRACE_MAX_SECONDS 4e8		/* the detector's ticks are 32 bits wide */
 
 struct trace_site {
 	char name[TRACE_NAME];

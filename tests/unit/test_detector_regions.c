@@ -57,6 +57,26 @@ static void warm_up_of_regions_is_none(void **state)
 	sim_fini(&sim);
 }
 
+/* A hundred regions a second, given back in three batches; then a pile that waits for the next one. */
+static void a_pile_between_batches_is_none(void **state)
+{
+	struct sim sim;
+	uint32_t births[600];
+	unsigned int n = 0;
+
+	sim_init(&sim, KIND_ANON, DETECTOR_ONE_SHOT);
+	for (unsigned int i = 1; i <= N(births); i++) {
+		births[n++] = fake_open(&sim.world, sim.site, 256 * 1024);
+		sim_step(&sim);
+		if (i % 50 || i > 150)
+			continue;
+		while (n)
+			fake_close(&sim.world, sim.site, 256 * 1024, births[--n]);
+	}
+	assert_int_equal(sim.leak_step, 0);
+	sim_fini(&sim);
+}
+
 /* 200 MB in four seconds. */
 static void fill(struct sim *sim, double seconds)
 {
@@ -228,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_in_ten_mappings_leaks),
 		cmocka_unit_test(mappings_all_given_back_is_none),
+		cmocka_unit_test(a_pile_between_batches_is_none),
 		cmocka_unit_test(warm_up_of_regions_is_none),
 		cmocka_unit_test(growth_is_growth_until_it_stops),
 		cmocka_unit_test(growth_is_a_part_of_the_process_s),

@@ -95,6 +95,27 @@ static void it_ends_with_the_process(void **state)
 }
 
 /* What is held levels off under either; but only of what is not told any more this is a lesson. */
+/* A tenth of the room at its largest is a sixth of it as it is at the process's peak. */
+static void room_is_weighed_at_the_peak(void **state)
+{
+	static const struct {
+		uint64_t peak;	/* bytes, once */
+		enum verdict verdict;
+	} rows[] = { { 0, VERDICT_WATCH }, { 10000ull * STREAM, VERDICT_LEAK } };
+
+	for (unsigned int i = 0; i < N(rows); i++) {
+		struct sim sim;
+
+		sim_init_with(&sim, INFLATE, &(struct detector_opts){ .question = DETECTOR_SERVICE });
+		fake_memory(&sim.world, sim.process, rows[i].peak, 15000ull * STREAM - rows[i].peak);
+		sim_idle(&sim, 1);
+		fake_memory(&sim.world, sim.process, 0, 15000ull * STREAM);
+		open_streams(&sim, STREAMS, 2, NULL);
+		assert_int_equal(sim_verdict(&sim), rows[i].verdict);
+		sim_fini(&sim);
+	}
+}
+
 static void while_it_stands_it_teaches_nothing(void **state)
 {
 	static const uint32_t stands[] = { 0, STANDS };
@@ -123,6 +144,7 @@ int main(void)
 		cmocka_unit_test(it_stands_after_the_inflow_stopped),
 		cmocka_unit_test(it_ends_when_half_was_given_back),
 		cmocka_unit_test(it_ends_with_the_process),
+		cmocka_unit_test(room_is_weighed_at_the_peak),
 		cmocka_unit_test(while_it_stands_it_teaches_nothing),
 	};
 

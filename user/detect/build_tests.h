@@ -15,7 +15,7 @@ bool detector__explains(const struct detector *detector, const struct site *site
  * next check tells. */
 struct test_log *detector__log(struct detector *detector, const struct site *site);
 /* To be called after a judgement: what was left then is soon another. */
-void test_log__note_limit(struct test_log *log, const struct process *process);
+void test_log__note_limit(struct test_log *log, const struct process *process, uint64_t process_left);
 void detector__drop_log(struct detector *detector, const struct site *site);
 void detector__free_logs(struct detector *detector);
 

@@ -285,7 +285,7 @@ static void site__judge(struct detector *detector, struct site *site,
 	}
 	facts->log = detector__log(detector, site);
 	verdict__update(trend, facts);
-	test_log__note_limit(facts->log, site->process);
+	test_log__note_limit(facts->log, site->process, process_facts->left);
 	every = facts->now > facts->first ? (facts->now - facts->first) / 100 : 0;
 	if (every > CHECK_EVERY_MAX)
 		every = CHECK_EVERY_MAX;
@@ -326,7 +326,6 @@ int detector__check(struct detector *detector, const struct world *world)
 			.loss_rate = detector->loss_rate,
 			.exited = p->exited,
 			.lossy = p->lossy,
-			.left = process__left(p),
 			.stands = detector->opts.stands_ticks,
 		};
 
@@ -339,6 +338,7 @@ int detector__check(struct detector *detector, const struct world *world)
 			return -ENOMEM;
 		if (facts.question == DETECTOR_ONE_SHOT)
 			facts.gained = tracked__growth(tracked).gained;
+		facts.left = tracked__left(tracked);
 		tracked->verdict = process__judge(detector, p, &facts);
 	}
 	return 0;

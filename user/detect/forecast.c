@@ -141,15 +141,6 @@ static double touched_share(const struct retained *kept, const struct growth *gr
 	return growth->rate.known ? fmin(1, growth->gained / kept->bytes) : 1;
 }
 
-static double most_of(const struct series *series)
-{
-	uint64_t most = series->last;
-
-	for (uint32_t i = 0; i < series->n; i++)
-		most = series->peak[i] > most ? series->peak[i] : most;
-	return (double)most;
-}
-
 /* --- limits ----------------------------------------------------------------------------------- */
 
 struct forecast {
@@ -238,7 +229,7 @@ static void foretell_by_sites(const struct forecast *f, struct report_limit *lim
 		lasted = (double)(rest.last_ns - rest.time_ns[0]) / 1e9;
 	}
 	pace.quick += others_rate(f, limit->kind);
-	room = (double)limit->bytes_left - (most_of(&rest) - (double)rest.last);
+	room = (double)limit->bytes_left - (double)(series__most(&rest) - rest.last);
 	room = fmax(room, 0);
 	limit->seconds_low = seconds_to(room, pace.quick, more.quick, INFINITY);
 	limit->seconds_high = seconds_to(room, pace.slow, more.slow, lasted);

@@ -209,6 +209,18 @@ static struct leak_test leak_test(enum finding finding, uint64_t n, const struct
 	};
 }
 
+/*
+ * Regions: half of the survivors were there when a sibling was given back last. What came since may wait
+ * for the next time: who gives back in batches has a pile in between.
+ */
+static bool outlived_siblings(const struct trend *trend, const struct verdict_facts *facts,
+			      const struct survivors *s)
+{
+	return kind_is_handle(trend->site->kind) ||
+	       test__at_least(facts->log, TEST_OUTLIVED,
+			      trend__born_between(trend, 0, trend->last_death), (double)s->n / 2);
+}
+
 static bool is_stray(const struct trend *trend, const struct verdict_facts *facts,
 		     struct leak_test *out)
 {
@@ -219,7 +231,7 @@ static bool is_stray(const struct trend *trend, const struct verdict_facts *fact
 	    !held_at_end(trend, facts, &s))
 		return false;
 	test_log__enter(facts->log, WAY_STRAYS);
-	if (!is_spread(trend, facts, &s))
+	if (!is_spread(trend, facts, &s) || !outlived_siblings(trend, facts, &s))
 		return false;
 	weak = may_be_warm_up(trend, facts);
 	if (weak && !test__at_most(facts->log, TEST_OR_STILL_TAKEN, quiet_until(trend, facts),

@@ -98,6 +98,15 @@ static double least(const struct points *points)
 	return value;
 }
 
+uint64_t series__most(const struct series *series)
+{
+	uint64_t most = series->last;
+
+	for (uint32_t i = 0; i < series->n; i++)
+		most = series->peak[i] > most ? series->peak[i] : most;
+	return most;
+}
+
 struct rate series__rate(const struct series *series)
 {
 	struct rate rate = { .known = false };

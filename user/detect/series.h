@@ -23,6 +23,9 @@ struct series {
 /* Adds a reading; one that is not later than the latest is ignored. */
 void series__add(struct series *series, uint64_t time_ns, uint64_t value);
 
+/* The greatest reading there was. */
+uint64_t series__most(const struct series *series);
+
 struct rate {
 	bool known;		/* there were readings enough: two, at different times */
 	double low, mid, high;	/* units per second; quartiles of the slopes between readings */

@@ -33,6 +33,16 @@ uint64_t process__left(const struct process *process)
 	return least;
 }
 
+uint64_t tracked__left(const struct tracked *tracked)
+{
+	uint64_t left = process__left(tracked->process), above;
+
+	if (left == UINT64_MAX)
+		return left;
+	above = series__most(&tracked->resident) - tracked->resident.last;
+	return left - (above < left / 4 * 3 ? above : left / 4 * 3);
+}
+
 uint64_t site__left(const struct site *site, uint64_t process_left)
 {
 	const struct process *p = site->process;

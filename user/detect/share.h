@@ -17,6 +17,9 @@ struct growth tracked__growth(const struct tracked *tracked);
 
 /* Bytes to the nearest byte limit, UINT64_MAX: none is known. */
 uint64_t process__left(const struct process *process);
+/* The same as it was when the process had most memory, for it may have that again: a limit is reached at
+ * a peak. At least a quarter of what is left now: a peak long ago shall not make everything matter. */
+uint64_t tracked__left(const struct tracked *tracked);
 /*
  * The same for one site, given that. Where more than half of the mappings allowed are there, regions run
  * out of mappings, maybe sooner: as many bytes as the mappings left would hold at the site's usual size.

@@ -21,10 +21,12 @@
 #define MIB (1024.0 * 1024.0)
 #define PATIENCE 0.015		/* an age speaks when it is this share of the time left */
 #define STRAYS_SHARE 0.02	/* of the headroom */
-#define GROWTH_SHARE 0.60
+#define GROWTH_SHARE 0.70
 #define WATCH_SHARE 0.005
 #define PART_OF_GROWTH 0.05	/* of the process's: less is not what it grows by */
+#define STAYS 0.5
 #define FINEST 2		/* ticks: two of the finest cohorts */
+#define HOLD_SERVICE 1		/* ticks: the next check */
 
 struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend)
 {
@@ -48,12 +50,16 @@ static double share_asked(const struct trend *trend, const struct survival *s)
 
 void survival__weigh(const struct survival_ask *ask, struct survival *s)
 {
+	/* Both waver: what is told already is asked for half as much. */
+	double asked = ask->trend->verdict >= VERDICT_GROWTH ? STAYS : 1;
+
 	if (s->failed != TEST_NONE)
 		return;
-	if (!test__at_least(ask->log, TEST_PATIENCE, s->age, PATIENCE * ask->left / s->rate))
+	if (!test__at_least(ask->log, TEST_PATIENCE, s->age,
+			    asked * PATIENCE * ask->left / s->rate))
 		s->failed = TEST_PATIENCE;
 	else if (!test__at_least(ask->log, TEST_SIZE, s->bytes,
-				 fmax(MIB, share_asked(ask->trend, s) * s->headroom)))
+				 asked * fmax(MIB, share_asked(ask->trend, s) * s->headroom)))
 		s->failed = TEST_SIZE;
 }
 
@@ -232,7 +238,7 @@ static enum verdict stand(struct trend *trend, const struct verdict_facts *facts
 
 	note_test(trend, facts->now, finding_of(trend, s), (uint64_t)s->survivors, s->age);
 	trend->age = s->age;
-	if (!test_hold(trend, facts, hold > FINEST ? hold : FINEST,
+	if (!test_hold(trend, facts, hold > HOLD_SERVICE ? hold : HOLD_SERVICE,
 		       trend->verdict >= VERDICT_GROWTH))
 		return VERDICT_WATCH;
 	trend->was_leak |= s->strays;
