@@ -83,23 +83,25 @@ static __always_inline void count_lost_record(__u64 pid_tgid, __u16 type, __u16 
 	reserve_record_of(ev_struct, ev_type, pid_tgid, 0)
 
 /*
- * Whether a record lies across one of the marks that divide the ring's memory in pieces of
- * config.wakeup_sz. As good as to ask how much waits, without a call. Where the memory lies does not
- * matter; to the verifier it is a number only as its distance from something else.
+ * Wakes the reader when a record lies across one of the marks that divide the ring's memory in pieces
+ * of config.wakeup_sz. As good as to ask how much waits, without a call. Where the memory lies does
+ * not matter; to the verifier it is a number only as its distance from something else. Without a
+ * branch, so that it has no more ways to go through.
  */
-static __always_inline bool at_wakeup_mark(void *record)
+static __always_inline __u64 wakeup_flag(void *record)
 {
-	__u64 end = (char *)record - (char *)losses, begin;
+	__u64 end = (char *)record - (char *)losses, begin, marks;
 
 	barrier_var(end);
 	begin = end - BPF_RINGBUF_HDR_SZ;
 	end += ((struct ev_header *)record)->size;
-	return (begin ^ end) >= config.wakeup_sz;
+	marks = (begin ^ end) & -(__u64)config.wakeup_sz;
+	return BPF_RB_NO_WAKEUP + ((marks | -marks) >> 63);	/* or BPF_RB_FORCE_WAKEUP, the next one */
 }
 
 static __always_inline void submit_record(void *record)
 {
-	bpf_ringbuf_submit(record, at_wakeup_mark(record) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, wakeup_flag(record));
 }
 
 static __always_inline void submit_record_now(void *record)

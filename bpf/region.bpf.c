@@ -172,7 +172,7 @@ static __always_inline int protect(struct trace_event_raw_sys_exit *ctx)
 	if (!ev)
 		return 0;
 	set_order(&ev->h, false);
-	ev->h.flags = flags | (ret ? EV_F_TO_HOLE : 0);
+	ev->h.flags = flags | (ret >> 63 & EV_F_TO_HOLE);	/* no branch: it is not verified twice */
 	ev->stack = stack;
 	ev->addr = regs->di;
 	ev->len = page_up(regs->si);
