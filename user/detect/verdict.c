@@ -125,7 +125,7 @@ static bool is_growing(const struct trend *trend, const struct verdict_facts *fa
 	inflow = trend__bytes_born_between(trend, facts->now - quarter, facts->now + 1);
 	test_log__enter(facts->log, WAY_GROWTH);
 	return test__at_least(facts->log, TEST_RISE, (double)levels__rise(&trend->levels),
-			      fmax(least, PART_OF_GROWTH * facts->gained)) &&
+			      fmax(least, PART_OF_GROWTH * facts->gained / 4)) &&
 	       test__at_least(facts->log, TEST_INFLOW, inflow, least);
 }
 
