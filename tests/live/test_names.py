@@ -159,7 +159,8 @@ def test_made_at_run_time(lab, way):
 def test_perf_map_in_another_pid_namespace(lab):
     """Its own /tmp, where it calls itself 1."""
     result = lab.run("unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c",
-                     f"mount -t tmpfs none /tmp && exec {PROGRAMS / 'jitted'}")
+                     f"exec 3<{PROGRAMS / 'jitted'}; mount -t tmpfs none /tmp; cat <&3 >/tmp/jitted;"
+                     "chmod +x /tmp/jitted; exec /tmp/jitted")
     found = [p for p in result.report["processes"] if p["comm"] == "jitted"]
     assert len(found) == 1
     names = function_names(site_of(result, found[0]["pid"], "anon"))
