@@ -19,7 +19,7 @@ from cgroup import Cgroup  # noqa: E402
 
 JAVA = next(iter(sorted(glob.glob("/usr/lib/jvm/*17*/bin/java"))), None)
 CACHE = Path(os.environ.get("KAFKA_CACHE", Path.home() / ".cache/unfreed-kafka"))
-MEGABYTES = int(os.environ.get("KAFKA_MB", "400"))
+MEGABYTES = int(os.environ.get("KAFKA_MB", "1300"))
 LEAKING, FIXED = "0.9.0.1", "0.10.0.1"
 ZLIB = "/usr/lib/x86_64-linux-gnu/libz.so.1"
 # As on a broker's host, where a limit is near. What the heap takes is in there, too.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause
-# The real broker, whole; `make check` has it with a smaller log and without the rounds that are timed.
+# The real broker, whole; `make check` has it without the rounds that are timed.
 #
 #   sudo make check-kafka KAFKA_MB=1300   so many megabytes are sent; the log gets half as large
 
