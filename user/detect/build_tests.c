@@ -61,11 +61,14 @@ struct test_log *detector__log(struct detector *detector, const struct site *sit
 
 void test_log__note_limit(struct test_log *log, const struct process *process, uint64_t process_left)
 {
+	uint64_t least;
+
 	if (!log)
 		return;
+	least = process__left(process);
 	log->limit = EV_LIMIT_MAP_COUNT;	/* where it is none of those in bytes */
 	for (unsigned int i = 0; log->left >= process_left && i < EV_N_LIMITS; i++)
-		if (limit_is_bytes(i) && process->memory.left[i] == process__left(process))
+		if (limit_is_bytes(i) && process->memory.left[i] == least)
 			log->limit = i;
 }
 

@@ -24,7 +24,7 @@ struct pair {
 	/*
 	 * The share of what is left to the memory limit, in percent, at which the service tells of
 	 * handles that were never closed so far. A region that is never given back is mostly a heap
-	 * or a cache that fills: 60. A handle has to be closed; the lower, the more often programs
+	 * or a cache that fills: GROWTH_SHARE. A handle has to be closed; the lower, the more often programs
 	 * that keep many are told wrongly while they fill. docs/detector.md has the figures.
 	 */
 	uint8_t growth_percent;
