@@ -32,17 +32,28 @@ struct bpf_config {
 	__u64 asks_per_ns;	/* ... in such a time */
 	__u32 short_asks;	/* and so often more with less of the stack, while the ring is empty
 				 * enough */
+	__u32 check_stacks;	/* walk each a second time, without the memo, and compare */
 	__u32 ordered;		/* records carry the time at which the mmap lock was released */
 };
 
 /* Walks of stacks that can be under way on one CPU: see walk.bpf.h. */
 #define WALKS_PER_CPU 4
+/* Memos of the first of them: see memo.bpf.h. */
+#define MEMOS_PER_CPU 4
 
 /* Key of the map of lost records. */
 struct lost_key {
 	__u32 tgid;
 	__u16 type;	/* enum ev_type */
 	__u16 pair;	/* of a handle, else 0 */
+};
+
+/* What config.check_stacks found. */
+struct stack_check {
+	__u64 walks;		/* that were repeated */
+	__u64 differ;		/* of these, the second gave another stack or another end */
+	__u64 frames;		/* of the first walks */
+	__u64 memo_frames;	/* of these, taken from the memo */
 };
 
 /*

@@ -106,6 +106,9 @@ extern __u64 losses[EV_N_LOSSES];
 /* Of EV_LOSS_RING_FULL, those that did not fit into the map of lost records. */
 extern __u64 lost_unnamed;
 
+/* With config.check_stacks, since the load. */
+extern struct stack_check stack_check;
+
 static __always_inline void count_loss(enum ev_loss_cause cause)
 {
 	__sync_fetch_and_add(&losses[cause], 1);

@@ -149,6 +149,13 @@ static inline __u64 unwind_base(const struct unwind_rule *rule, __u64 sp, __u64 
 	return rule->kind == UNWIND_BP || rule->kind == UNWIND_BP_DEREF ? bp : sp;
 }
 
+/* Whether the step over a frame, or what the walk notes of it, depends on its bp. */
+static inline int unwind_needs_bp(const struct unwind_rule *rule)
+{
+	return rule->kind == UNWIND_BP || rule->kind == UNWIND_BP_DEREF ||
+	       rule->kind == UNWIND_INTERPRETER || (rule->flags & UNWIND_F_BP_AT_BP);
+}
+
 /* By the psABI a frame pointer of 0 marks the outermost frame: the kernel starts a program so, and
  * the entry code of the dynamic linker has no other mark. */
 static inline int unwind_is_outermost(const struct unwind_rule *rule, __u64 bp)

@@ -5,15 +5,13 @@
  * rule.h describes the walk; user/unwind/walk.c does the same over a copied stack, and
  * tests/unit/test_unwind_walk.c holds the two descriptions together. Its frames are kept with the
  * walk (walk.bpf.h): for an id not seen before they are the definition, which goes into the ring.
- *
- * What a read of user memory costs is the call, not the bytes (docs/overhead.md): so the walk reads
- * the stack WINDOW_SZ bytes at a time and most frames find in the window what they look for.
+ * A thread that is seen often has most of its stack in common with the time before: memo.bpf.h.
  */
 #ifndef UNFREED_STACK_BPF_H
 #define UNFREED_STACK_BPF_H
 
 #include "bpf/emit.bpf.h"
-#include "bpf/walk.bpf.h"
+#include "bpf/memo.bpf.h"
 
 enum walk_end {
 	WALK_COMPLETE = EV_STACK_COMPLETE,
@@ -21,49 +19,6 @@ enum walk_end {
 	WALK_BROKEN = EV_STACK_BROKEN,
 	WALK_MISS,
 };
-
-static __always_inline bool read_user(void *to, __u32 sz, __u64 from)
-{
-	return bpf_probe_read_user(to, sz, (const void *)from) == 0;
-}
-
-/*
- * Moves the window of a walk there; 1: the words that are needed could be read. A function of its own
- * to the verifier, which looks into it once and not once for each way through a frame; weak, since
- * each object that includes this has it.
- */
-__weak __noinline int move_window(__u32 walk_no, __u64 from, __u32 n_words)
-{
-	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
-	struct window *window;
-
-	if (!w)
-		return 0;
-	window = &w->window;
-	window->at = from;
-	window->index = 0;
-	if (!window->is_narrow && read_user(window->words, WINDOW_SZ, from))
-		return 1;
-	window->is_narrow = 1;	/* the stack's end is near: a read that fails is dear */
-	return read_user(window->words, (n_words & WINDOW_MASK) * 8, from);
-}
-
-/* Looks the words at that user address up, moving the window if need be. False: they cannot be read. */
-static __always_inline bool look(struct walk *w, __u64 from, __u32 n_words)
-{
-	__u64 at = from - w->window.at;
-
-	if (w->window.is_narrow || at > WINDOW_SZ - n_words * 8 || (at & 7))
-		return move_window(w->no, from, n_words);
-	w->window.index = at / 8;
-	return true;
-}
-
-/* The n-th of the words that were looked up. */
-static __always_inline __u64 word(const struct walk *w, __u32 n)
-{
-	return w->window.words[(w->window.index + n) & WINDOW_MASK];
-}
 
 /* What the interpreter's frame holds, in words from bp - 64 on. */
 enum interpreter_word {
@@ -76,9 +31,18 @@ enum interpreter_word {
 	INTERPRETER_N_WORDS
 };
 
+/* The n-th of the words that were looked up is the caller's bp. */
+static __always_inline void take_bp(struct walk *w, __u32 n)
+{
+	w->bp = word(w, n);
+	w->bp_at = word_at(w, n);
+	w->bp_from = w->n_frames;	/* which counts this frame already */
+}
+
 /* Steps over the frame by its rule; it is looked up already when the rule is the interpreter's.
  * False: it could not be read or does not lead upward. */
-static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule *rule)
+static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule *rule,
+				       struct memo *memo)
 {
 	__u64 cfa;
 
@@ -86,17 +50,17 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 	case UNWIND_INTERPRETER:
 		if (word(w, INTERPRETER_SENDER_SP) <= w->sp)
 			return false;
-		w->sp = word(w, INTERPRETER_SENDER_SP);
-		w->bp = word(w, INTERPRETER_BP);
-		w->pc = word(w, INTERPRETER_PC);
+		w->sp = memo_keep(memo, w, INTERPRETER_SENDER_SP);
+		take_bp(w, INTERPRETER_BP);
+		w->pc = memo_keep(memo, w, INTERPRETER_PC);
 		w->innermost = 0;
 		return true;
 	case UNWIND_SIGNAL:
 		if (!look(w, w->sp + UNWIND_SIGNAL_OFF, 7))
 			return false;
-		w->bp = word(w, 0);
-		w->sp = word(w, 5);	/* may lie on another stack: the frame limit ends a loop */
-		w->pc = word(w, 6);
+		take_bp(w, 0);
+		w->sp = memo_keep(memo, w, 5);	/* may lie on another stack: the frame limit ends a loop */
+		w->pc = memo_keep(memo, w, 6);
 		w->innermost = 1;
 		return true;
 	case UNWIND_SP:
@@ -111,7 +75,7 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 	if (unwind_derefs(rule)) {
 		if (!look(w, cfa + rule->deref_off, 1))
 			return false;
-		cfa = word(w, 0);
+		cfa = memo_keep(memo, w, 0);
 	}
 	cfa += rule->cfa_off;
 	if (cfa <= w->sp)
@@ -121,11 +85,11 @@ static __always_inline bool walk_leave(struct walk *w, const struct unwind_rule 
 	if (rule->flags & UNWIND_F_BP_SAVED) {
 		if (!look(w, unwind_bp_slot(rule, w->bp, cfa), 1))
 			return false;
-		w->bp = word(w, 0);
+		take_bp(w, 0);
 	}
 	if (!look(w, cfa + rule->ra_off, 1))
 		return false;
-	w->pc = word(w, 0);
+	w->pc = memo_keep(memo, w, 0);
 	w->sp = cfa;
 	w->innermost = 0;
 	return true;
@@ -144,7 +108,7 @@ static __always_inline bool guard_holds(const struct walk *w, struct unwind_rule
 }
 
 /*
- * One frame; 1 ends the walk. It counts in n_frames when it was recorded. Like move_window() verified
+ * One frame; enum memo_says. It counts in n_frames when it was recorded. Like move_window() verified
  * once, so that the rounds do not multiply what the verifier has to look at.
  */
 __weak __noinline int walk_step(__u32 walk_no)
@@ -153,42 +117,63 @@ __weak __noinline int walk_step(__u32 walk_no)
 	struct ev_frame *frame;
 	struct unwind_key key;
 	struct unwind_rule *rule;
+	struct memo *memo = NULL;	/* if this walk writes one */
+	enum memo_says says;
+	bool is_last;
+	__u32 n;
 
 	if (!w)
-		return 1;
+		return MEMO_ENDS;
+	if (w->cursor < w->n_memo) {
+		says = memo_look(w);
+		if (says == MEMO_MEETS)
+			return memo_join(walk_no);
+		if (says == MEMO_GOES_ON)
+			return says;
+	}
+	n = w->n_frames;
+	w->end = WALK_TRUNCATED;
+	if (n >= EV_MAX_FRAMES)
+		return MEMO_ENDS;
 	w->end = WALK_BROKEN;
-	frame = &w->frames[w->n_frames & (EV_MAX_FRAMES - 1)];
+	frame = &w->frames[n & (EV_MAX_FRAMES - 1)];
+	if (w->is_recording)
+		memo = memo_of(w);
+	if (memo)
+		memo_enter_frame(memo, w);
 	frame->pc = w->pc;
 	frame->extra[0] = frame->extra[1] = 0;
 	frame->kind = EV_FRAME_NATIVE;
 	if (unwind_pc_is_bad(w->pc))
-		return 1;
+		return MEMO_ENDS;
 	w->hash = stack_hash_fold(w->hash, w->pc);
 	w->end = WALK_MISS;
 	key = unwind_key_of(w->pc, w->innermost, w->tgid, w->mm_id);
 	rule = bpf_map_lookup_elem(&rules, &key);
 	if (!rule)
-		return 1;
+		return MEMO_ENDS;
 
 	if (rule->flags & UNWIND_F_GUARD) {
 		if (!guard_holds(w, rule)) {
 			bpf_map_delete_elem(&rules, &key);	/* the code there was replaced */
-			return 1;
+			return MEMO_ENDS;
 		}
 		frame->extra[0] = rule->guard_value;
 		frame->kind = EV_FRAME_GUARDED;
 	}
+	if (memo && unwind_needs_bp(rule))
+		memo_keep_word(memo, w->bp_at, w->bp, w->bp_from);
 	w->end = WALK_BROKEN;
 	if (rule->flags & UNWIND_F_SAVED_PC) {
 		if (!look(w, w->sp + rule->deref_off, 1))
-			return 1;
-		frame->extra[1] = word(w, 0);
+			return MEMO_ENDS;
+		frame->extra[1] = memo_keep(memo, w, 0);
 	}
 	if (rule->kind == UNWIND_INTERPRETER) {
 		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
-			return 1;
-		frame->extra[0] = word(w, INTERPRETER_METHOD);
-		frame->extra[1] = word(w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ?
+			return MEMO_ENDS;
+		frame->extra[0] = memo_keep(memo, w, INTERPRETER_METHOD);
+		frame->extra[1] = memo_keep(memo, w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ?
 						  INTERPRETER_BCP_8 : INTERPRETER_BCP);
 		frame->kind = EV_FRAME_INTERPRETED;
 	}
@@ -196,22 +181,24 @@ __weak __noinline int walk_step(__u32 walk_no)
 		w->hash = stack_hash_extra(w->hash, frame->extra[0], frame->extra[1]);
 	w->n_frames++;
 
-	if (rule->kind == UNWIND_END || unwind_is_outermost(rule, w->bp)) {
-		w->end = WALK_COMPLETE;
-		return 1;
-	}
-	if (!walk_leave(w, rule))
-		return 1;
-	w->end = w->pc ? WALK_TRUNCATED : WALK_COMPLETE;	/* truncated, unless more frames come */
-	return w->pc == 0;
+	is_last = rule->kind == UNWIND_END || unwind_is_outermost(rule, w->bp);
+	if (!is_last && !walk_leave(w, rule, memo))
+		return MEMO_ENDS;
+	if (memo)
+		memo_leave_frame(memo, frame, n);
+	if (!is_last && w->pc)
+		return MEMO_GOES_ON;
+	w->end = WALK_COMPLETE;
+	return MEMO_ENDS;
 }
 
-/* All of a walk; verified once, again. */
+/* All of a walk; verified once, again. Each round brings a frame, or takes one of the memo or leaves
+ * it behind. */
 __weak __noinline int walk_steps(__u32 walk_no)
 {
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < EV_MAX_FRAMES; i++)
-		if (walk_step(walk_no))
+	for (__u32 i = 0; i <= 2 * EV_MAX_FRAMES; i++)
+		if (walk_step(walk_no) == MEMO_ENDS)
 			break;
 	return 0;
 }
@@ -221,14 +208,33 @@ static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 	w->pc = ip;
 	w->sp = sp;
 	w->bp = bp;
+	w->bp_at = w->bp_from = 0;
 	w->innermost = 1;
-	w->jiffy = (__u32)bpf_jiffies64();
 	w->hash = stack_hash_begin(w->tgid, w->mm_id);
 	w->n_frames = 0;
 	w->end = WALK_BROKEN;
 	w->window.is_narrow = 0;
 	move_window(w->no, sp, 1);
 	walk_steps(w->no);
+}
+
+/* Once more, as if there were no memo; leaves what this walk found. Where a rule is missing it may have
+ * come, or gone, between the two: not compared. */
+static __always_inline void check_walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
+{
+	__u64 hash = w->hash;
+	__u32 end = w->end, n_frames = w->n_frames;
+
+	if (end == WALK_MISS)
+		return;
+	memo_do_without(w);
+	walk(w, ip, sp, bp);
+	if (w->end == WALK_MISS)
+		return;
+	__sync_fetch_and_add(&stack_check.walks, 1);
+	__sync_fetch_and_add(&stack_check.frames, n_frames);
+	if (w->hash != hash || w->end != end || w->n_frames != n_frames)
+		__sync_fetch_and_add(&stack_check.differ, 1);
 }
 
 /* Sends what the id stands for; false when the ring has no room, so that it is tried again. */
@@ -351,7 +357,14 @@ static __always_inline __u64 walk_and_tell(struct walk *w, __u64 ip, __u64 sp, _
 
 	w->tgid = pid_tgid >> 32;
 	w->mm_id = current_mm_id();
+	w->jiffy = (__u32)bpf_jiffies64();
+	w->pc = ip;
+	w->sp = sp;
+	memo_begin(w, pid_tgid);
 	walk(w, ip, sp, bp);
+	memo_end(w, w->end == WALK_COMPLETE);
+	if (config.check_stacks)
+		check_walk(w, ip, sp, bp);
 	id = stack_hash_end(w->hash);
 	if (w->end == WALK_MISS) {
 		if (ask(w, pid_tgid, &token, ip, sp, bp)) {

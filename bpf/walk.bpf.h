@@ -17,15 +17,16 @@
 
 #include "bpf/maps.bpf.h"
 
-/* A power of 2. */
-#define WINDOW_SZ 1024
+#define WINDOW_SZ 4096		/* a page: of what is needed the rest of its page can be read, too */
 #define WINDOW_MASK (WINDOW_SZ / 8 - 1)
 
 /* A copy of a piece of the user's stack. */
 struct window {
 	__u64 at;		/* user address */
-	__u32 is_narrow;	/* it could not be filled once: only what is needed is read */
+	__u32 sz;		/* bytes that were read */
+	__u32 is_narrow;	/* it could not be filled once: not read beyond a page since */
 	__u32 index;		/* of the word that was looked up */
+	__u32 pad;
 	__u64 words[WINDOW_SZ / 8];
 };
 
@@ -35,10 +36,20 @@ struct walk {
 	__u32 n_frames;
 	__u32 jiffy;		/* low half, of the beginning */
 	__u64 pc, sp, bp;
+	__u64 bp_at;		/* where bp was read, unless it is the register itself */
 	__u64 hash;
 	__u32 tgid, mm_id;
 	__u32 end;		/* enum walk_end */
 	__u32 innermost;	/* pc is where the thread was interrupted */
+	__u32 bp_from;		/* 1 + number of the frame that had saved bp; 0: it is the register */
+	__u32 memo_no;		/* memo.bpf.h: the memo of this walk, */
+	__u32 n_memo;		/* its frames, 0 without one, */
+	__u32 cursor;		/* the first of them that may still be met, */
+	__u32 verified;		/* the words before this one are as they were, */
+	__u32 joined;		/* since this walk joined it at this frame */
+	__u32 is_recording;	/* this walk writes the memo */
+	__u32 last_jiffy;	/* of the walk before, and whose it was */
+	__u64 last_thread;
 	struct window window;
 	struct ev_frame frames[EV_MAX_FRAMES];	/* n_frames of them */
 };

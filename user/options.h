@@ -45,6 +45,7 @@ struct options {
 	bool no_progress;
 	bool all;			/* verify, record: every process */
 	bool salvage, dump_events;
+	bool check_stacks;		/* walk each a second time, without the memo */
 	bool lock_order;		/* the order of the kernel's locks, not of the calls */
 	bool verbose;
 	const char *help_topic;		/* of `help COMMAND`; NULL */

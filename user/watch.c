@@ -178,6 +178,7 @@ static int start(struct watch *watch)
 {
 	const struct options *options = watch->options;
 	struct live_opts live = { .stacks = true, .ring_sz = options->ring_sz,
+				  .check_stacks = options->check_stacks,
 				  .ordered = options->lock_order };
 	int r;
 
@@ -228,6 +229,16 @@ static int status_of_command(const struct watch *watch)
 	return EXIT_TOOL_FAILED;
 }
 
+static void tell_check(const struct watch *watch)
+{
+	struct stack_check check = live__stack_check(watch->pipeline.live);
+
+	if (watch->options->check_stacks)
+		log_info(watch->log, "%llu stacks walked twice: %llu differ; the memo gave %llu of %llu frames",
+			 (unsigned long long)check.walks, (unsigned long long)check.differ,
+			 (unsigned long long)check.memo_frames, (unsigned long long)check.frames);
+}
+
 static int finish(struct watch *watch)
 {
 	struct report *report = NULL;
@@ -242,6 +253,7 @@ static int finish(struct watch *watch)
 	if (pipeline__report(&watch->pipeline, &report))
 		return EXIT_TOOL_FAILED;
 	progress__end(&watch->progress);
+	tell_check(watch);
 	status = output__write(&watch->output, report, watch->log);
 	if (!status)
 		status = report__exit_status(report);

@@ -236,6 +236,11 @@ size_t live__n_alive(const struct live *live)
 	return live->processes.n;
 }
 
+struct stack_check live__stack_check(const struct live *live)
+{
+	return live->bpf->bss->stack_check;
+}
+
 /* --- set-up ------------------------------------------------------------------------------------ */
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
@@ -265,6 +270,7 @@ static int load_bpf(struct live *live, const struct features *features)
 		.asks = ASKS,
 		.asks_per_ns = ASKS_PER_NS,
 		.short_asks = SHORT_ASKS,
+		.check_stacks = live->opts.check_stacks,
 	};
 	if (live->opts.ring_sz) {
 		r = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)live->opts.ring_sz);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bpf/config.h"
 #include "bpf/event.h"
 #include "user/base/log.h"
 #include "user/base/loop.h"
@@ -30,6 +31,7 @@ struct live_opts {
 	bool all;			/* every process, not only those added */
 	bool stacks;			/* stacks for every watched process from its first event on;
 					 * else for those that have lived and taken a while */
+	bool check_stacks;		/* walk each a second time, without the memo, and compare */
 	bool ordered;			/* the kernel's own order of racing calls; dearer */
 	bool regions_only;		/* no stacks, no probes, no readings of memory: for verify */
 	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
@@ -89,6 +91,9 @@ int live__resident(struct live *live, uint32_t tgid, const struct live_range *ra
 
 /* Entries of own tables that went for want of room, since the start. */
 uint64_t live__n_evicted(const struct live *live);
+
+/* What opts.check_stacks found since the start. */
+struct stack_check live__stack_check(const struct live *live);
 
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);

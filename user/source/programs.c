@@ -11,7 +11,7 @@
 int programs__choose(struct unfreed_bpf *bpf, const struct features *features)
 {
 	bool find_vma = features__has(features, FEATURE_FIND_VMA);
-	int n_cpus = libbpf_num_possible_cpus();
+	int n_cpus = libbpf_num_possible_cpus(), r;
 
 	if (n_cpus < 0)
 		return n_cpus;
@@ -22,5 +22,8 @@ int programs__choose(struct unfreed_bpf *bpf, const struct features *features)
 	if (features__has(features, FEATURE_UPROBE_MULTI))
 		bpf_program__set_expected_attach_type(bpf->progs.handle_call,
 						      FEATURES_UPROBE_MULTI_ATTACH_TYPE);
-	return bpf_map__set_max_entries(bpf->maps.walks, (unsigned int)n_cpus * WALKS_PER_CPU);
+	r = bpf_map__set_max_entries(bpf->maps.walks, (unsigned int)n_cpus * WALKS_PER_CPU);
+	if (!r)
+		r = bpf_map__set_max_entries(bpf->maps.memos, (unsigned int)n_cpus * MEMOS_PER_CPU);
+	return r;
 }
