@@ -33,6 +33,7 @@ struct bpf_config {
 	__u32 short_asks;	/* and so often more with less of the stack, while the ring is empty
 				 * enough */
 	__u32 check_stacks;	/* walk each a second time, without the memo, and compare */
+	__u32 no_memo;		/* walk each in full, as if it were never the same: for measuring */
 	__u32 ordered;		/* records carry the time at which the mmap lock was released */
 };
 

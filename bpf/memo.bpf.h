@@ -145,7 +145,7 @@ static __always_inline void memo_begin(struct walk *w, __u64 pid_tgid)
 	w->last_thread = pid_tgid;
 	w->last_jiffy = w->jiffy;
 	memo_do_without(w);
-	if (w->no % WALKS_PER_CPU)
+	if (w->no % WALKS_PER_CPU || config.no_memo)
 		return;
 	w->memo_no = w->no / WALKS_PER_CPU * MEMOS_PER_CPU +
 		     stack_hash_fold(w->pc, w->sp) % MEMOS_PER_CPU;

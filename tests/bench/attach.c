@@ -224,7 +224,8 @@ static int on_record(void *ctx, const struct ev_header *record)
 	return 0;
 }
 
-static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
+static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags,
+		       bool no_memo)
 {
 	int r;
 
@@ -232,6 +233,7 @@ static int attach_ours(struct attach *attach, pid_t pid, uint32_t target_flags)
 		r = live__new(&attach->live, &(struct live_opts){ .loop = attach->loop,
 								  .log = attach->log,
 								  .symbolizer = attach->symbolizer,
+								  .no_memo = no_memo,
 								  .emit = on_record,
 								  .emit_ctx = attach });
 		if (r)
@@ -255,8 +257,8 @@ int attach__switch(struct attach *attach, enum attach_what what, pid_t pid, uint
 	if (r)
 		return r;
 	attach->pid = pid;
-	if (what == ATTACH_OURS)
-		r = attach_ours(attach, pid, target_flags);
+	if (what == ATTACH_OURS || what == ATTACH_OURS_NO_MEMO)
+		r = attach_ours(attach, pid, target_flags, what == ATTACH_OURS_NO_MEMO);
 	else if (what != ATTACH_NOTHING && !attach->empty)
 		r = attach_empty(attach, what == ATTACH_GET_STACK, pid);
 	attach->what = what;

@@ -18,12 +18,13 @@ enum attach_what {
 	ATTACH_EMPTY,		/* programs that count */
 	ATTACH_GET_STACK,	/* ... and call bpf_get_stack() where something is acquired */
 	ATTACH_OURS,
+	ATTACH_OURS_NO_MEMO,	/* each stack is walked in full, as if it were never the same */
 };
 
 int attach__new(struct attach **out, struct log *log);
 struct attach *attach__free(struct attach *attach);
 
-/* Takes off what is on, puts on `what`. ATTACH_OURS watches `pid`, for which target_flags (enum
+/* Takes off what is on, puts on `what`. Ours watch `pid`, for which target_flags (enum
  * target_flag) then hold. Returns 0 or -errno, logged. */
 int attach__switch(struct attach *attach, enum attach_what what, pid_t pid, uint32_t target_flags);
 

@@ -271,6 +271,7 @@ static int load_bpf(struct live *live, const struct features *features)
 		.asks_per_ns = ASKS_PER_NS,
 		.short_asks = SHORT_ASKS,
 		.check_stacks = live->opts.check_stacks,
+		.no_memo = live->opts.no_memo,
 	};
 	if (live->opts.ring_sz) {
 		r = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)live->opts.ring_sz);

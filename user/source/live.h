@@ -32,6 +32,7 @@ struct live_opts {
 	bool stacks;			/* stacks for every watched process from its first event on;
 					 * else for those that have lived and taken a while */
 	bool check_stacks;		/* walk each a second time, without the memo, and compare */
+	bool no_memo;			/* walk each in full: for measuring */
 	bool ordered;			/* the kernel's own order of racing calls; dearer */
 	bool regions_only;		/* no stacks, no probes, no readings of memory: for verify */
 	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
