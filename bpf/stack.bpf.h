@@ -107,6 +107,28 @@ static __always_inline bool guard_holds(const struct walk *w, struct unwind_rule
 	return true;
 }
 
+/* What the rule adds to the frame, for the record; false: it could not be read. */
+static __always_inline bool walk_note(struct walk *w, const struct unwind_rule *rule, struct memo *memo,
+				      struct ev_frame *frame)
+{
+	if (memo && unwind_needs_bp(rule))
+		memo_keep_word(memo, w->bp_at, w->bp, w->bp_from);
+	if (rule->flags & UNWIND_F_SAVED_PC) {
+		if (!look(w, w->sp + rule->deref_off, 1))
+			return false;
+		frame->extra[1] = memo_keep(memo, w, 0);
+	}
+	if (rule->kind == UNWIND_INTERPRETER) {
+		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
+			return false;
+		frame->extra[0] = memo_keep(memo, w, INTERPRETER_METHOD);
+		frame->extra[1] = memo_keep(memo, w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ?
+						  INTERPRETER_BCP_8 : INTERPRETER_BCP);
+		frame->kind = EV_FRAME_INTERPRETED;
+	}
+	return true;
+}
+
 /*
  * One frame; enum memo_says. It counts in n_frames when it was recorded. Like move_window() verified
  * once, so that the rounds do not multiply what the verifier has to look at.
@@ -161,22 +183,9 @@ __weak __noinline int walk_step(__u32 walk_no)
 		frame->extra[0] = rule->guard_value;
 		frame->kind = EV_FRAME_GUARDED;
 	}
-	if (memo && unwind_needs_bp(rule))
-		memo_keep_word(memo, w->bp_at, w->bp, w->bp_from);
 	w->end = WALK_BROKEN;
-	if (rule->flags & UNWIND_F_SAVED_PC) {
-		if (!look(w, w->sp + rule->deref_off, 1))
-			return MEMO_ENDS;
-		frame->extra[1] = memo_keep(memo, w, 0);
-	}
-	if (rule->kind == UNWIND_INTERPRETER) {
-		if (!look(w, w->bp + UNWIND_INTERPRETER_BCP_OFF, INTERPRETER_N_WORDS))
-			return MEMO_ENDS;
-		frame->extra[0] = memo_keep(memo, w, INTERPRETER_METHOD);
-		frame->extra[1] = memo_keep(memo, w, rule->deref_off == UNWIND_INTERPRETER_BCP_8 ?
-						  INTERPRETER_BCP_8 : INTERPRETER_BCP);
-		frame->kind = EV_FRAME_INTERPRETED;
-	}
+	if (!walk_note(w, rule, memo, frame))
+		return MEMO_ENDS;
 	if (frame->kind != EV_FRAME_NATIVE)
 		w->hash = stack_hash_extra(w->hash, frame->extra[0], frame->extra[1]);
 	w->n_frames++;
