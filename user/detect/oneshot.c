@@ -31,6 +31,8 @@
 #define FOLLOW_UP 2u		/* times the age */
 #define PATIENCE_PART 64u	/* of the time observed, at least, is an age that says something */
 #define SPREAD 3		/* cohorts */
+#define FEW_LARGE_SHARE 0.05	/* of the room to the nearest limit */
+#define FEW_LARGE_FLAT 0.5	/* Wilson's bound of six at no death is 0.39 */
 
 /* Ticks without a birth after which births are said to have stopped. */
 static uint32_t quiet_asked(const struct trend *trend, uint32_t now)
@@ -60,6 +62,19 @@ static double quiet_until(const struct trend *trend, const struct verdict_facts 
 uint32_t facts__observed(const struct verdict_facts *facts)
 {
 	return facts->now > facts->first ? facts->now - facts->first : 0;
+}
+
+/* Large regions need not be many to matter: six, of which none was given back, that fill a part of the
+ * room. */
+static double flat_asked(const struct trend *trend, const struct verdict_facts *facts,
+			 const struct survivors *s, double dead)
+{
+	double bytes = (double)s->bytes;
+
+	if (dead >= 0.5 || s->n < FEW || kind_is_handle(trend->site->kind) ||
+	    facts->left == UINT64_MAX || bytes < FEW_LARGE_SHARE * ((double)facts->left + bytes))
+		return SURVIVAL_FLAT;
+	return FEW_LARGE_FLAT;
 }
 
 /*
@@ -94,7 +109,7 @@ static bool find_flat(const struct trend *trend, const struct verdict_facts *fac
 				      (double)total / PATIENCE_PART) &&
 		       test__at_least(log, TEST_FOLLOW_UP, s.oldest, (double)(FOLLOW_UP * age)) &&
 		       test__at_most(log, TEST_FLAT, wilson_upper(dead, dead + (double)s.n),
-				     SURVIVAL_FLAT);
+				     flat_asked(trend, facts, &s, dead));
 		test_log__settle(log, (uint32_t)age);
 		if (flat) {
 			*out = s;
