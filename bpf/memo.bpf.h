@@ -179,14 +179,10 @@ static __always_inline void memo_end(const struct walk *w, bool is_complete)
 }
 
 /* Both lists go outward, so frames of the memo that lie below the walk are behind it. */
-static __always_inline enum memo_says memo_look(struct walk *w)
+static __always_inline enum memo_says memo_look(struct walk *w, struct memo *memo)
 {
-	struct memo *memo = memo_of(w);
-	const struct memo_frame *f;
+	const struct memo_frame *f = memo_frame(memo, w->cursor);
 
-	if (!memo)
-		return MEMO_ENDS;
-	f = memo_frame(memo, w->cursor);
 	if (f->sp < w->sp) {
 		w->cursor++;
 		return MEMO_GOES_ON;
@@ -276,23 +272,19 @@ __weak __noinline int memo_frames(__u32 walk_no)
 }
 
 /* From the frame of the memo that the walk has come to as far as they are alike; enum memo_says. */
-__weak __noinline int memo_join(__u32 walk_no)
+static __always_inline int memo_join(struct walk *w, struct memo *memo)
 {
-	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
-	struct memo *memo = w ? memo_of(w) : NULL;
 	int says = MEMO_MEETS;
 
-	if (!memo)
-		return MEMO_ENDS;
 	w->joined = w->cursor;
 	w->verified = memo_frame(memo, w->cursor)->first_word;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < MEMO_MAX_WORDS / MEMO_BATCH; i++)
-		if (memo_words(walk_no))
+		if (memo_words(w->no))
 			break;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < EV_MAX_FRAMES / MEMO_BATCH + 1 && says == MEMO_MEETS; i++)
-		says = memo_frames(walk_no);
+		says = memo_frames(w->no);
 	return says;
 }
 

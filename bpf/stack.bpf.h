@@ -139,7 +139,7 @@ __weak __noinline int walk_step(__u32 walk_no)
 	struct ev_frame *frame;
 	struct unwind_key key;
 	struct unwind_rule *rule;
-	struct memo *memo = NULL;	/* if this walk writes one */
+	struct memo *memo;
 	enum memo_says says;
 	bool is_last;
 	__u32 n;
@@ -147,9 +147,10 @@ __weak __noinline int walk_step(__u32 walk_no)
 	if (!w)
 		return MEMO_ENDS;
 	if (w->cursor < w->n_memo) {
-		says = memo_look(w);
+		memo = memo_of(w);
+		says = memo ? memo_look(w, memo) : MEMO_ENDS;
 		if (says == MEMO_MEETS)
-			return memo_join(walk_no);
+			return memo_join(w, memo);
 		if (says == MEMO_GOES_ON)
 			return says;
 	}
@@ -158,9 +159,9 @@ __weak __noinline int walk_step(__u32 walk_no)
 	if (n >= EV_MAX_FRAMES)
 		return MEMO_ENDS;
 	w->end = WALK_BROKEN;
+	barrier_var(n);		/* the compiler knows it is small enough; the verifier of 5.10 does not */
 	frame = &w->frames[n & (EV_MAX_FRAMES - 1)];
-	if (w->is_recording)
-		memo = memo_of(w);
+	memo = w->is_recording ? memo_of(w) : NULL;
 	if (memo)
 		memo_enter_frame(memo, w);
 	frame->pc = w->pc;
