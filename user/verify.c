@@ -7,8 +7,9 @@
  * What the model says now is what the kernel said at some time during the reading, for all addresses
  * that nobody touched since shortly before it; and that is known, because every touch is a record.
  * Addresses that were touched say nothing in this reading. A byte counts as different once three
- * readings, some milliseconds apart, have shown it so, each of them untouched, and none in between
- * has shown it right. So a call in flight (a munmap is told when it enters) is no difference, while
+ * readings, the last of them PAUSE_LONG_NS after the first or more, have shown it so, with nobody
+ * touching it since the first, and none in between has shown it right. So a call in flight is no difference (a munmap is
+ * told when it enters; an mmap with MAP_POPULATE when it has filled what the map shows already), while
  * a real one stays, as only a later call at the same addresses could mend it. What is touched in
  * every reading is counted apart.
  *
@@ -36,7 +37,8 @@
 #define STOP 1
 #define DURATION_NS 2000000000ull
 #define MAX_READINGS 60
-#define PAUSE_NS 3000000ull
+#define PAUSE_NS 3000000
+#define PAUSE_LONG_NS 150000000	/* before every other reading, so one of any three */
 #define IN_FLIGHT_NS 20000000ull	/* a call is told at its entry, so long before it has its way */
 
 struct verify {
@@ -213,12 +215,12 @@ static int on_region(void *ctx, const struct region *region)
 	return 0;
 }
 
-static bool is_moving(void *ctx, uint64_t start, uint64_t end)
+static bool touched(void *ctx, uint64_t start, uint64_t end, uint64_t since_ns)
 {
 	const struct verify *verify = ctx;
 
 	return live__is_doubtful(verify->live, (pid_t)verify->tgid) ||
-	       history__touched(&verify->history, verify->tgid, start, end, verify->since_ns);
+	       history__touched(&verify->history, verify->tgid, start, end, since_ns);
 }
 
 static int drain(struct verify *verify)
@@ -270,7 +272,7 @@ static int read_subject(struct verify *verify, struct subject *subject)
 		subject->grown_bytes = found.grown_bytes;
 	}
 	if (!r)
-		r = suspects__narrow(&subject->suspects, &found, is_moving, verify);
+		r = suspects__narrow(&subject->suspects, &found, verify->since_ns, touched, verify);
 	differences__fini(&found);
 	return r;
 }
@@ -300,7 +302,6 @@ static int choose_subjects(struct verify *verify)
 
 static int compare(struct verify *verify)
 {
-	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	bool again = true;
 	int r;
 
@@ -311,7 +312,8 @@ static int compare(struct verify *verify)
 	for (unsigned int i = 0; !r && again && i < MAX_READINGS; i++) {
 		again = false;
 		if (i)
-			nanosleep(&pause, NULL);
+			nanosleep(&(struct timespec){ .tv_nsec = i % 2 ? PAUSE_LONG_NS : PAUSE_NS },
+				  NULL);
 		for (size_t k = 0; !r && k < verify->n_subjects; k++) {
 			struct subject *subject = &verify->subjects[k];
 

@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
@@ -55,6 +56,18 @@ def test_a_process_whose_first_thread_has_gone():
         time.sleep(0.3)
         _, _, compared, words = verify(program.pid)
         assert compared > 1 << 20, words
+
+
+def test_calls_that_take_long():
+    """An mmap that fills what it maps is in the kernel's map long before it returns and is told."""
+    program = ("import mmap\nwhile True: mmap.mmap(-1, 96 << 20, flags=mmap.MAP_PRIVATE"
+               " | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()")
+    with Running(sys.executable, "-c", program) as running:
+        time.sleep(0.3)
+        for _ in range(2):
+            _, differing, compared, words = verify(running.pid)
+            assert compared > 1 << 20
+            assert differing == 0, words
 
 
 def test_threads_that_race_for_the_same_pages():

@@ -216,24 +216,25 @@ static void test_the_kernels_own(void **state)
 
 /* --- what lasts -------------------------------------------------------------------------------- */
 
-static bool nothing_moves(void *ctx, uint64_t start, uint64_t end)
+/* ctx: when all of it was touched last; the n-th reading begins at 10 n. */
+static bool touched(void *ctx, uint64_t start, uint64_t end, uint64_t since_ns)
 {
-	return false;
+	return *(const uint64_t *)ctx >= since_ns;
 }
 
-static bool all_moves(void *ctx, uint64_t start, uint64_t end)
-{
-	return true;
-}
-
-static void narrow(struct suspects *suspects, uint64_t start, uint64_t end, bool moving)
+static void narrow_after(struct suspects *suspects, uint64_t start, uint64_t end, uint64_t touched_ns)
 {
 	struct map_line line = anon_line(start, end);
 	struct differences found = find(NULL, 0, &line, end > start);
 
-	assert_int_equal(suspects__narrow(suspects, &found, moving ? all_moves : nothing_moves,
-					  NULL), 0);
+	assert_int_equal(suspects__narrow(suspects, &found, 10 * (suspects->n_readings + 1), touched,
+					  &touched_ns), 0);
 	differences__fini(&found);
+}
+
+static void narrow(struct suspects *suspects, uint64_t start, uint64_t end, bool moving)
+{
+	narrow_after(suspects, start, end, moving ? UINT64_MAX : 0);
 }
 
 static void test_only_what_lasts_counts(void **state)
@@ -278,6 +279,24 @@ static void test_what_moves_tells_nothing(void **state)
 	suspects__fini(&suspects);
 }
 
+/* Given back and taken again between two readings: what was seen before was another call's. */
+static void test_what_was_touched_in_between_begins_anew(void **state)
+{
+	struct suspects suspects = { 0 };
+
+	narrow_after(&suspects, K, 2 * K, 0);		/* at 10 */
+	narrow_after(&suspects, K, 2 * K, 0);		/* at 20 */
+	narrow_after(&suspects, K, 2 * K, 25);		/* at 30 */
+	assert_false(suspects__settled(&suspects, 3));
+	narrow_after(&suspects, K, 2 * K, 25);
+	narrow_after(&suspects, K, 2 * K, 45);		/* at 50 */
+	narrow_after(&suspects, K, 2 * K, 45);
+	assert_int_equal(suspects__bytes(&suspects, 3, true), 0);
+	narrow_after(&suspects, K, 2 * K, 45);
+	assert_int_equal(suspects__bytes(&suspects, 3, true), K);
+	suspects__fini(&suspects);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_only_what_lasts_counts),
 		cmocka_unit_test(test_seen_right_once_is_right),
 		cmocka_unit_test(test_what_moves_tells_nothing),
+		cmocka_unit_test(test_what_was_touched_in_between_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,15 +209,16 @@ int differences__find(struct differences *out, const struct region *regions, siz
 
 /* --- what lasts -------------------------------------------------------------------------------- */
 
-static int add_first(struct differences *out, const struct differences *reading,
-		     bool (*is_moving)(void *ctx, uint64_t start, uint64_t end), void *ctx)
+static int add_first(struct differences *out, const struct differences *reading, uint64_t since_ns,
+		     touched_fn touched, void *ctx)
 {
 	int r = 0;
 
 	for (size_t i = 0; !r && i < reading->n; i++) {
 		struct difference d = reading->d[i];
 
-		d.n_seen = !is_moving(ctx, d.start, d.end);
+		d.n_seen = !touched(ctx, d.start, d.end, since_ns);
+		d.since_ns = since_ns;
 		r = add(out, &d);
 	}
 	return r;
@@ -235,8 +236,8 @@ static struct difference cut(const struct difference *d, uint64_t start, uint64_
 	return part;
 }
 
-int suspects__narrow(struct suspects *suspects, const struct differences *reading,
-		     bool (*is_moving)(void *ctx, uint64_t start, uint64_t end), void *ctx)
+int suspects__narrow(struct suspects *suspects, const struct differences *reading, uint64_t since_ns,
+		     touched_fn touched, void *ctx)
 {
 	const struct differences *old = &suspects->list;
 	struct differences next = { 0 };
@@ -244,7 +245,7 @@ int suspects__narrow(struct suspects *suspects, const struct differences *readin
 	int r = 0;
 
 	if (!suspects->n_readings)
-		r = add_first(&next, reading, is_moving, ctx);
+		r = add_first(&next, reading, since_ns, touched, ctx);
 	while (!r && i < old->n && k < reading->n) {
 		const struct difference *was = &old->d[i], *is = &reading->d[k];
 		uint64_t start = was->start > is->start ? was->start : is->start;
@@ -253,7 +254,12 @@ int suspects__narrow(struct suspects *suspects, const struct differences *readin
 		if (start < end) {
 			struct difference d = cut(is, start, end);
 
-			d.n_seen = was->n_seen + !is_moving(ctx, start, end);
+			d.n_seen = was->n_seen + 1;
+			d.since_ns = was->since_ns;
+			if (!was->n_seen || touched(ctx, start, end, was->since_ns)) {
+				d.n_seen = !touched(ctx, start, end, since_ns);
+				d.since_ns = since_ns;
+			}
 			r = add(&next, &d);
 		}
 		if (was->end < is->end)

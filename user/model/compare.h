@@ -55,7 +55,8 @@ struct difference_side {
 struct difference {
 	uint64_t start, end;
 	uint32_t what;		/* enum difference_what, or-ed */
-	uint32_t n_seen;	/* by struct suspects: readings that showed it */
+	uint32_t n_seen;	/* by struct suspects: readings that showed it, untouched since */
+	uint64_t since_ns;	/* ... the first of these began */
 	struct difference_side model, kernel;
 };
 
@@ -77,18 +78,20 @@ int differences__find(struct differences *out, const struct region *regions, siz
 		      const struct map_line *lines, size_t n_lines);
 void differences__fini(struct differences *differences);	/* idempotent */
 
-/*
- * What differed in every reading so far; empty after zeroing. `is_moving`: somebody was at work in
- * that range while it was read, so that this reading says nothing about it.
- */
+/* What differed in every reading so far; empty after zeroing. */
 struct suspects {
 	struct differences list;
 	unsigned int n_readings;
 };
 
-/* Takes one more reading in. 0 or -ENOMEM. */
-int suspects__narrow(struct suspects *suspects, const struct differences *reading,
-		     bool (*is_moving)(void *ctx, uint64_t start, uint64_t end), void *ctx);
+/*
+ * Takes one more reading in, which began at since_ns. `touched`: somebody was at work in that range
+ * since then; so a reading during which somebody was says nothing, and what was seen before it was
+ * another thing, perhaps. 0 or -ENOMEM.
+ */
+typedef bool (*touched_fn)(void *ctx, uint64_t start, uint64_t end, uint64_t since_ns);
+int suspects__narrow(struct suspects *suspects, const struct differences *reading, uint64_t since_ns,
+		     touched_fn touched, void *ctx);
 /* True when nothing is left to ask: every suspect was seen at least n times. */
 bool suspects__settled(const struct suspects *suspects, unsigned int n);
 /* Bytes of those seen at least n times, or (`sure` false) of the others. */
