@@ -8,7 +8,6 @@ import re
 import pytest
 
 import harness
-from harness import assert_counts, assert_trusted
 from test_java import JDKS, jdk_name
 
 CHECK = "--check-stacks"
@@ -29,9 +28,8 @@ def check(result, least_share):
 @pytest.mark.parametrize("n_threads", (1, 3))
 def test_ever_changing_ways(lab, show, n_threads):
     program = lab.c("wander", "--threads", n_threads, "--count", 40000 // n_threads)
-    counts, result = lab.observe(program, options=[CHECK])
-    assert_counts(result.kind(counts["pid"], "zlib-inflate"), counts)
-    assert_trusted(result)
+    # No counts: 10,000 and more stacks to be told may fill the ring where others are at work.
+    _, result = lab.observe(program, options=[CHECK])
     show(check(result, 0.1))
 
 
