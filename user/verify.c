@@ -237,6 +237,23 @@ static int settle(struct verify *verify)
 	return r == LIVE_NEVER_EMPTY ? 0 : r;
 }
 
+static bool has_grown_down(void *ctx, const struct difference *d)
+{
+	const struct verify *verify = ctx;
+
+	return d->what == DIFFERS_MISSING && !d->kernel.ino &&
+	       live__grows_down(verify->live, (pid_t)verify->tgid, d->start);
+}
+
+/* At once, before the process takes it down and makes it grow anew. */
+static void pass_over_stacks(struct verify *verify, struct subject *subject)
+{
+	uint64_t grown = suspects__drop_if(&subject->suspects, has_grown_down, verify);
+
+	subject->grown_bytes += grown;
+	subject->bytes -= grown;
+}
+
 /* Reads one process's map between two readings of the ring, and narrows down what differs. */
 static int read_subject(struct verify *verify, struct subject *subject)
 {
@@ -273,6 +290,8 @@ static int read_subject(struct verify *verify, struct subject *subject)
 	}
 	if (!r)
 		r = suspects__narrow(&subject->suspects, &found, verify->since_ns, touched, verify);
+	if (!r)
+		pass_over_stacks(verify, subject);
 	differences__fini(&found);
 	return r;
 }
@@ -325,27 +344,6 @@ static int compare(struct verify *verify)
 		}
 	}
 	return r;
-}
-
-static bool has_grown_down(void *ctx, const struct difference *d)
-{
-	const struct verify *verify = ctx;
-
-	return d->what == DIFFERS_MISSING && !d->kernel.ino &&
-	       live__grows_down(verify->live, (pid_t)verify->tgid, d->start);
-}
-
-static void pass_over_stacks(struct verify *verify)
-{
-	for (size_t k = 0; k < verify->n_subjects; k++) {
-		struct subject *subject = &verify->subjects[k];
-		uint64_t grown;
-
-		verify->tgid = subject->tgid;
-		grown = suspects__drop_if(&subject->suspects, has_grown_down, verify);
-		subject->grown_bytes += grown;
-		subject->bytes -= grown;
-	}
 }
 
 static int report(struct verify *verify)
@@ -412,8 +410,6 @@ int verify__run(const struct options *options, struct log *log)
 			r = compare(&verify);
 		if (r)
 			log_error(log, "verify: %s", strerror(r < 0 ? -r : EIO));
-		else
-			pass_over_stacks(&verify);
 		r = r ? EXIT_TOOL_FAILED : report(&verify);
 	}
 	fini(&verify);
