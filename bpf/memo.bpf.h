@@ -134,6 +134,7 @@ static __always_inline void memo_do_without(struct walk *w)
 {
 	w->n_memo = 0;
 	w->is_recording = 0;
+	w->is_memo = 0;
 }
 
 /* Before the first step: whether this walk may use a memo, or should write one, or neither. */
@@ -197,24 +198,25 @@ __weak __noinline int memo_words(__u32 walk_no)
 	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
 	struct memo *memo = w ? memo_of(w) : NULL;
 
+	__u32 n, end;
+
 	if (!memo)
 		return 1;
+	n = w->verified;
+	end = n + MEMO_BATCH < memo->n_words ? n + MEMO_BATCH : memo->n_words;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < MEMO_BATCH; i++) {
-		__u32 n = w->verified & (MEMO_MAX_WORDS - 1);
-		const struct memo_word *kept = &memo->words[n];
+	for (__u32 i = 0; i < MEMO_BATCH && n < end; i++, n++) {
+		const struct memo_word *kept = &memo->words[n & (MEMO_MAX_WORDS - 1)];
+		__u64 value = w->bp;	/* had been saved before the walk joined, if at all */
 
-		if (w->verified >= memo->n_words)
-			return 1;
-		if (memo->bp_from[n] > w->joined) {
-			if (!look(w, kept->at, 1) || word(w, 0) != kept->value)
-				return 1;
-		} else if (w->bp != kept->value) {	/* it had been saved before, if at all */
-			return 1;
-		}
-		w->verified++;
+		if (memo->bp_from[n & (MEMO_MAX_WORDS - 1)] > w->joined &&
+		    !read_word(w, kept->at, &value))
+			break;
+		if (value != kept->value)
+			break;
 	}
-	return 0;
+	w->verified = n;
+	return n < end || n >= memo->n_words;
 }
 
 static __always_inline __u64 fold_frame(__u64 hash, const struct ev_frame *frame)
@@ -265,13 +267,14 @@ __weak __noinline int memo_frames(__u32 walk_no)
 			return memo_part(w, f);
 		w->frames[w->n_frames++ & (EV_MAX_FRAMES - 1)] = f->frame;
 		w->hash = fold_frame(w->hash, &f->frame);
-		if (config.check_stacks)
+		if (config.check_stacks && !w->is_memo)
 			__sync_fetch_and_add(&stack_check.memo_frames, 1);
 	}
 	return MEMO_MEETS;
 }
 
-/* From the frame of the memo that the walk has come to as far as they are alike; enum memo_says. */
+/* From the frame of the memo that the walk has come to as far as they are alike; enum memo_says. If all
+ * of it is, its frames stay where they are: seldom does anybody ask for them (memo_fill). */
 static __always_inline int memo_join(struct walk *w, struct memo *memo)
 {
 	int says = MEMO_MEETS;
@@ -282,10 +285,31 @@ static __always_inline int memo_join(struct walk *w, struct memo *memo)
 	for (__u32 i = 0; i < MEMO_MAX_WORDS / MEMO_BATCH; i++)
 		if (memo_words(w->no))
 			break;
+	if (!w->n_frames && !w->cursor && w->verified >= memo->n_words) {
+		w->hash = memo->hash;
+		w->n_frames = memo->n_frames;
+		w->end = EV_STACK_COMPLETE;
+		w->is_memo = 1;
+		if (config.check_stacks)
+			__sync_fetch_and_add(&stack_check.memo_frames, w->n_frames);
+		return MEMO_ENDS;
+	}
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < EV_MAX_FRAMES / MEMO_BATCH + 1 && says == MEMO_MEETS; i++)
 		says = memo_frames(w->no);
 	return says;
+}
+
+/* The frames of a walk that is all memo, where others have theirs. */
+static __always_inline void memo_fill(struct walk *w)
+{
+	w->n_frames = w->cursor = 0;
+	w->hash = stack_hash_begin(w->tgid, w->mm_id);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < EV_MAX_FRAMES / MEMO_BATCH + 1; i++)
+		if (memo_frames(w->no) != MEMO_MEETS)
+			break;
+	w->is_memo = 0;
 }
 
 #endif /* UNFREED_MEMO_BPF_H */

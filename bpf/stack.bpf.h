@@ -232,18 +232,21 @@ static __always_inline void walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
  * come, or gone, between the two: not compared. */
 static __always_inline void check_walk(struct walk *w, __u64 ip, __u64 sp, __u64 bp)
 {
-	__u64 hash = w->hash;
+	__u64 hash = w->hash, filled;
 	__u32 end = w->end, n_frames = w->n_frames;
 
 	if (end == WALK_MISS)
 		return;
+	if (w->is_memo)
+		memo_fill(w);
+	filled = w->hash;
 	memo_do_without(w);
 	walk(w, ip, sp, bp);
 	if (w->end == WALK_MISS)
 		return;
 	__sync_fetch_and_add(&stack_check.walks, 1);
 	__sync_fetch_and_add(&stack_check.frames, n_frames);
-	if (w->hash != hash || w->end != end || w->n_frames != n_frames)
+	if (filled != hash || w->hash != hash || w->end != end || w->n_frames != n_frames)
 		__sync_fetch_and_add(&stack_check.differ, 1);
 }
 
@@ -384,7 +387,11 @@ static __always_inline __u64 walk_and_tell(struct walk *w, __u64 ip, __u64 sp, _
 		*flags = EV_F_STACK_PARTIAL;
 		return id;
 	}
-	if (!bpf_map_lookup_elem(&known_stacks, &id) && define_stack(w, pid_tgid, id))
+	if (bpf_map_lookup_elem(&known_stacks, &id))
+		return id;
+	if (w->is_memo)
+		memo_fill(w);
+	if (define_stack(w, pid_tgid, id))
 		bpf_map_update_elem(&known_stacks, &id, &one, BPF_ANY);
 	return id;
 }

@@ -47,7 +47,8 @@ struct walk {
 	__u32 cursor;		/* the first of them that may still be met, */
 	__u32 verified;		/* the words before this one are as they were, */
 	__u32 joined;		/* since this walk joined it at this frame */
-	__u32 is_recording;	/* this walk writes the memo */
+	__u32 is_recording;	/* this walk writes the memo, */
+	__u32 is_memo;		/* or is all of it: the frames are there */
 	__u32 last_jiffy;	/* of the walk before, and whose it was */
 	__u64 last_thread;
 	struct window window;

@@ -59,6 +59,20 @@ static __always_inline __u64 word(const struct walk *w, __u32 n)
 	return w->window.words[(w->window.index + n) & WINDOW_MASK];
 }
 
+/* One word, without remembering which: a loop over many has it in a register. */
+static __always_inline bool read_word(struct walk *w, __u64 from, __u64 *value)
+{
+	__u64 at = from - w->window.at;
+
+	if (at >= WINDOW_SZ || at + 8 > w->window.sz || (at & 7)) {
+		if (!move_window(w->no, from, 1))
+			return false;
+		at = 0;
+	}
+	*value = w->window.words[at / 8 & WINDOW_MASK];
+	return true;
+}
+
 /* Where the n-th of them lies. */
 static __always_inline __u64 word_at(const struct walk *w, __u32 n)
 {
