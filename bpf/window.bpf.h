@@ -69,6 +69,7 @@ static __always_inline bool read_word(struct walk *w, __u64 from, __u64 *value)
 			return false;
 		at = 0;
 	}
+	barrier_var(at);	/* its bounds are the compiler's knowledge, not that of every verifier (6.12) */
 	*value = w->window.words[at / 8 & WINDOW_MASK];
 	return true;
 }
