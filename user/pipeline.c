@@ -16,7 +16,7 @@
 
 /* A finding of the service stands for at least 15 min (docs/detector.md, hysteresis): an alert is not
  * to end before anybody can have looked, and alert rules wait for some minutes before they fire. */
-#define STANDS_TICKS ((uint32_t)(15 * 60 * 1000000000ull / WORLD_TICK_NS))
+#define STANDS_TICKS WORLD_TICKS(15 * 60 * 1000)
 
 /* What is known here and now. */
 static void find_facts(struct capture_facts *facts, const struct pipeline_opts *opts)
@@ -48,6 +48,8 @@ int pipeline__take(struct pipeline *pipeline, const struct ev_header *record)
 	r = detector__check(pipeline->detector, pipeline->world);
 	if (r)
 		return r;
+	if (pipeline->live)
+		live__hurry(pipeline->live, detector__is_urgent(pipeline->detector));
 	return pipeline->on_tick ? pipeline->on_tick(pipeline->ctx) : 0;
 }
 

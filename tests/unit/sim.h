@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * A scripted process before a detector: time goes in steps of 10 ms, the detector checks every
- * 100 ms, as live. Included once, by a test.
+ * tick of 50 ms, as live. Included once, by a test.
  */
 #ifndef UNFREED_TESTS_SIM_H
 #define UNFREED_TESTS_SIM_H
@@ -74,7 +74,7 @@ static inline void sim_step(struct sim *sim)
 {
 	sim->step++;
 	sim->world.now_ns += STEP_NS;
-	if (sim->step % 10 == 0)
+	if (sim->step % 5 == 0)
 		sim_check(sim);
 }
 

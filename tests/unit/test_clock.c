@@ -111,13 +111,13 @@ static void test_stopped(void **state)
 		at = own(&rig, 100);
 		live(&rig, &cpu, 5 * SECOND, 0, reasons[i]);
 		/* Less than a reading passed before it was noticed. */
-		assert_in_range(own(&rig, 100), at, at + 3);
+		assert_in_range(own(&rig, 100), at, at + WORLD_TICKS(300));
 		at = own(&rig, 100);
 		live(&rig, &cpu, 3600 * SECOND, 0, reasons[i]);
 		assert_int_equal(own(&rig, 100), at);
 		/* It may do nothing, but it can: it runs. */
 		live(&rig, &cpu, SECOND, 0, 0);
-		assert_in_range(own(&rig, 100), at + 7, at + 10);
+		assert_in_range(own(&rig, 100), at + WORLD_TICKS(700), at + WORLD_TICKS(1000));
 		rig__fini(&rig);
 	}
 }
@@ -140,7 +140,7 @@ static void test_record_ends_a_stop(void **state)
 	rig.now_ns = stopped_ns - 900 * MS;
 	rig__mmap(&rig, 0, 10, 1, RW, ANON);
 	assert_int_equal(own(&rig, 100), at);
-	rig.now_ns = stopped_ns + 60 * 100 * MS;
+	rig.now_ns = stopped_ns + 6 * SECOND;
 	rig__mmap(&rig, 0, 20, 1, RW, ANON);
 	assert_int_equal(own(&rig, 100), at);
 	rig__ticks(&rig, 5);
@@ -165,11 +165,11 @@ static void test_night(void **state)
 	day = own(&rig, 100);
 	assert_int_equal(behind(&rig, 100), 0);
 	live(&rig, &cpu, 10 * 3600 * SECOND, 500, 0);
-	assert_in_range(own(&rig, 100), day + day / 16, day + day / 15 + 5);
+	assert_in_range(own(&rig, 100), day + day / 16, day + day / 15 + WORLD_TICKS(500));
 	/* In the morning it runs again, from the first reading that shows it. */
 	day = own(&rig, 100);
 	live(&rig, &cpu, 60 * SECOND, 3, 0);
-	assert_in_range(own(&rig, 100), day + 595, day + 600);
+	assert_in_range(own(&rig, 100), day + WORLD_TICKS(59500), day + WORLD_TICKS(60000));
 	rig__fini(&rig);
 }
 
@@ -198,8 +198,8 @@ static void test_fork(void **state)
 	live(&rig, &cpu, 20 * SECOND, 0, EV_RUN_STOPPED);
 	rig.tgid = 101;
 	touch(&rig);
-	assert_in_range(own(&rig, 101), at + 198, at + 203);
-	assert_in_range(own(&rig, 100), at, at + 3);
+	assert_in_range(own(&rig, 101), at + WORLD_TICKS(19800), at + WORLD_TICKS(20300));
+	assert_in_range(own(&rig, 100), at, at + WORLD_TICKS(300));
 	/* Who shares the address space works for all of it, and inherits its clock. */
 	at = own(&rig, 100);
 	rig.tgid = 102;

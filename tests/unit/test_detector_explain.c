@@ -216,7 +216,7 @@ static void the_service_says_by_how_much(void **state)
 
 static void what_earlier_runs_knew(void **state)
 {
-	struct lesson lesson = { .release_age = 1000, .plateau = 500 * MIB };
+	struct lesson lesson = { .release_age = WORLD_TICKS(100000), .plateau = 500 * MIB };
 	struct past *past;
 	struct asked a;
 
@@ -242,7 +242,7 @@ static void what_stands(void **state)
 	struct asked a;
 
 	sim_init_with(&a.sim, INFLATE, &(struct detector_opts){ .question = DETECTOR_SERVICE,
-								.stands_ticks = 9000,
+								.stands_ticks = WORLD_TICKS(900000),
 								.explain = ALL_DIGITS });
 	a.sim.site->id = ID;
 	fake_memory(&a.sim.world, a.sim.process, 0, 5000 * STREAM);

@@ -20,7 +20,7 @@ static void one_in_ten_mappings_leaks(void **state)
 	map_regions(&sim, 100, 10);
 	sim_idle(&sim, 4);
 	assert_int_equal(sim_verdict(&sim), VERDICT_LEAK);
-	assert_evidence(&sim, "10 of 100 still held; the 90 given back lived at most 0.2 s, "
+	assert_evidence(&sim, "10 of 100 still held; the 90 given back lived at most 0.1 s, "
 			      "the held ones are 4.1 s to 5.0 s old");
 	sim_fini(&sim);
 }

@@ -7,7 +7,7 @@
 #include "user/detect/survival.h"
 #include "user/detect/trend.h"
 
-#define STANDS 9000		/* ticks: 15 min, as for the daemon */
+#define STANDS WORLD_TICKS(15 * 60 * 1000)	/* as for the daemon */
 #define STREAMS 1000
 
 static const struct trend *trend_of(const struct sim *sim)

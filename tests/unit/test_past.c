@@ -156,7 +156,8 @@ static void senseless_entries_are_refused(void **state)
 		{ PAST_HEADER_SZ, 0 },		/* no site */
 		{ PAST_HEADER_SZ + 20, N_KINDS },
 		{ PAST_HEADER_SZ + 22, 1 },
-		{ 8, 2 },			/* a later version */
+		{ 8, 1 },			/* an earlier version */
+		{ 8, 3 },			/* a later one */
 	};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {

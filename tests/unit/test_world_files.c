@@ -5,7 +5,7 @@
  */
 #include "tests/unit/model_rig.h"
 
-#define HOUR_TICKS (3600u * 10)
+#define HOUR_TICKS WORLD_TICKS(3600 * 1000)
 
 static void map_and_unmap(struct rig *rig, uint64_t first_ino, unsigned int n)
 {

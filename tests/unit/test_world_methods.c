@@ -142,7 +142,7 @@ static void test_bounded(void **state)
 	assert_true(world__lost(rig->world, EV_LOSS_MODEL_FULL) >= 50);
 	assert_int_equal(world__bytes_used(rig->world), bytes);
 	/* What is old makes room. */
-	rig__ticks(rig, 700);
+	rig__ticks(rig, WORLD_TICKS(70000));
 	bytes = world__lost(rig->world, EV_LOSS_MODEL_FULL);
 	frame.extra[0] = 1000;
 	tell(rig, frame, &name, 1);

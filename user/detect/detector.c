@@ -19,7 +19,8 @@
 #include "user/detect/state.h"
 #include "user/detect/verdict.h"
 
-#define CHECK_EVERY_MAX 600	/* ticks */
+#define CHECK_EVERY_MAX WORLD_TICKS(60000)
+#define URGENT_S 60ull		/* until memory ends: there is no time to wait */
 
 int detector__new(struct detector **out, const struct detector_opts *opts)
 {
@@ -267,6 +268,16 @@ static bool is_due(const struct trend *trend, const struct verdict_facts *facts)
 	       (bytes > trend->checked_bytes && bytes - trend->checked_bytes > facts->left / 40);
 }
 
+/* At its pace since its last check it ends what is left within URGENT_S. */
+static bool is_urgent(const struct trend *trend, const struct verdict_facts *facts)
+{
+	double grown = (double)trend->site->bytes - (double)trend->checked_bytes;
+	double ticks = facts->now > trend->checked ? facts->now - trend->checked : 1;
+
+	return !facts->exited && grown > 0 &&
+	       grown / ticks * WORLD_TICKS(URGENT_S * 1000) > (double)facts->left;
+}
+
 static void site__judge(struct detector *detector, struct site *site,
 			const struct verdict_facts *process_facts)
 {
@@ -277,6 +288,7 @@ static void site__judge(struct detector *detector, struct site *site,
 	if (!trend)
 		return;
 	its_facts.left = site__left(site, process_facts->left);
+	detector->urgent |= is_urgent(trend, facts);
 	if (!is_due(trend, facts))
 		return;
 	if (!trend->past_known && site->id) {
@@ -290,6 +302,7 @@ static void site__judge(struct detector *detector, struct site *site,
 	if (every > CHECK_EVERY_MAX)
 		every = CHECK_EVERY_MAX;
 	trend->next_check = facts->now + (every ? every : 1);
+	trend->checked = facts->now;
 	trend->checked_bytes = site->bytes;
 }
 
@@ -315,6 +328,7 @@ int detector__check(struct detector *detector, const struct world *world)
 
 	assert(!detector->world || detector->world == world);
 	detector->world = world;
+	detector->urgent = false;
 	if (detector->no_memory)
 		return -ENOMEM;
 	if (loss_rate > detector->loss_rate)
@@ -344,6 +358,11 @@ int detector__check(struct detector *detector, const struct world *world)
 	return 0;
 }
 
+bool detector__is_urgent(const struct detector *detector)
+{
+	return detector->urgent;
+}
+
 enum verdict detector__process_verdict(const struct detector *detector, const struct process *p)
 {
 	const struct tracked *tracked = detector__tracked(detector, p);
@@ -360,9 +379,9 @@ enum verdict detector__site_verdict(const struct detector *detector, const struc
 
 /* --- sure or not ---------------------------------------------------------------------------- */
 
-#define SURE_TICKS 10		/* 1 s observed, at least */
-#define SURE_TICKS_NEVER 30	/* class B: a collector may yet come and close them */
-#define URGENT_S 60.0		/* unless there is no time to wait for that */
+#define SURE_TICKS WORLD_TICKS(1000)	/* observed, at least */
+#define SURE_TICKS_NEVER WORLD_TICKS(3000)	/* class B: a collector may yet come and close them */
+#define HELD_TICKS WORLD_TICKS(500)
 
 static uint32_t patience(const struct tracked *tracked, const struct trend *trend)
 {
@@ -373,7 +392,7 @@ static uint32_t patience(const struct tracked *tracked, const struct trend *tren
 		return SURE_TICKS;
 	growth = tracked__growth(tracked);
 	if (tracked__limit(tracked, &growth, &limit) && limit.kind != EV_LIMIT_MAP_COUNT &&
-	    limit.seconds_low >= 0 && limit.seconds_low < URGENT_S)
+	    limit.seconds_low >= 0 && limit.seconds_low < (double)URGENT_S)
 		return SURE_TICKS;
 	return SURE_TICKS_NEVER;
 }
@@ -392,7 +411,7 @@ static bool site__is_sure(const struct site *site, const struct tracked *tracked
 		return false;
 	watched = now > tracked->first_tick ? now - tracked->first_tick : 0;
 	held = now > trend->verdict_since ? now - trend->verdict_since : 0;
-	enough = watched / 4 > 5 ? watched / 4 : 5;
+	enough = watched / 4 > HELD_TICKS ? watched / 4 : HELD_TICKS;
 	/* Without a stack the answer is half an answer; but it may never come. */
 	if (!site->stack)
 		enough = watched / 2 > SURE_TICKS_NEVER ? watched / 2 : SURE_TICKS_NEVER;

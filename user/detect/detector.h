@@ -56,6 +56,10 @@ void detector__watch(struct detector *detector, const struct world *world);	/* b
  */
 int detector__check(struct detector *detector, const struct world *world);
 
+/* At the pace since its check before the last one, some site would have used up what is left to its
+ * process within a minute: the next check should come soon. */
+bool detector__is_urgent(const struct detector *detector);
+
 /* The verdict on a process or site at the last check. */
 enum verdict detector__process_verdict(const struct detector *detector, const struct process *p);
 enum verdict detector__site_verdict(const struct detector *detector, const struct site *site);

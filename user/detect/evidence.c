@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-only OR BSD-2-Clause */
 /*
  * Every number printed here is a count that the trend or the site holds; nothing is modelled. An
- * age is known to a tick of 100 ms, so "lived at most" rounds up and "older than" rounds down.
+ * age is known to a tick and told in tenths of a second: the most rounds up, the least down.
  */
 #include "user/detect/evidence.h"
 
@@ -19,22 +19,38 @@ static struct words words_of(const struct site *site)
 	return (struct words){ "held", "given back", "taken" };
 }
 
+#define TENTH WORLD_TICKS(100)
+
 static void add_ticks(struct text *text, uint64_t ticks)
 {
 	text__add_duration(text, (double)ticks * (WORLD_TICK_NS / 1e9));
+}
+
+static void add_at_least(struct text *text, uint64_t ticks)
+{
+	add_ticks(text, ticks / TENTH * TENTH);
+}
+
+static void add_at_most(struct text *text, uint64_t ticks)
+{
+	add_ticks(text, (ticks + TENTH - 1) / TENTH * TENTH);
 }
 
 static void add_ages(struct text *text, const struct survivors *s)
 {
 	if (s->oldest == 0) {
 		text__add(text, "less than ");
-		add_ticks(text, 1);
+		add_at_most(text, 1);
 	} else if (s->youngest == s->oldest) {
-		add_ticks(text, s->oldest);
+		add_at_most(text, s->oldest);
 	} else {
-		add_ticks(text, s->youngest);
-		text__add(text, " to ");
-		add_ticks(text, s->oldest);
+		if (s->youngest >= TENTH) {
+			add_at_least(text, s->youngest);
+			text__add(text, " to ");
+		} else {
+			text__add(text, "up to ");
+		}
+		add_at_most(text, s->oldest);
 	}
 	text__add(text, " old");
 }
@@ -58,10 +74,10 @@ static void add_deaths(struct text *text, const struct trend *trend, const struc
 	text__add(text, "the ");
 	text__add_count(text, trend->n_deaths);
 	text__addf(text, " %s lived at most ", w->closed);
-	add_ticks(text, trend->oldest_death + 1ull);
+	add_at_most(text, trend->oldest_death + 1ull);
 	if (2ull * most <= trend->oldest_death) {
 		text__add(text, ", 95% of them at most ");
-		add_ticks(text, most);
+		add_at_most(text, most);
 	}
 }
 

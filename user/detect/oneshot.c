@@ -13,7 +13,7 @@
  * what a process still held at its end. Regions are not called a leak on that: most such growth
  * ends. They are growth while floor and peak rise, unless one file range is mapped again and again.
  *
- * All ages are ticks of 100 ms, the finest cohort; all other times are shares of the time
+ * All ages are in ticks, the finest cohort; all other times are shares of the time
  * observed. Equal trends give equal verdicts: nothing here reads a clock.
  */
 #include "user/detect/verdict.h"
@@ -25,9 +25,10 @@
 #define MANY 35			/* Wilson's 95 % upper bound of 0 in 35 is 9.9 % */
 #define FEW 6
 #define MIB (1024.0 * 1024.0)
-#define BURST_TICKS 20		/* longer ones are judged by quarters */
-#define SETTLE_TICKS 10
-#define YOUNG_TICKS 5		/* nothing younger is called old */
+#define BURST_TICKS WORLD_TICKS(2000)	/* longer ones are judged by quarters */
+#define SETTLE_TICKS WORLD_TICKS(1000)
+#define YOUNG_TICKS WORLD_TICKS(500)	/* nothing younger is called old */
+#define COARSE_TICKS WORLD_TICKS(100)	/* ages up to here say nothing one by one */
 #define FOLLOW_UP 2u		/* times the age */
 #define PATIENCE_PART 64u	/* of the time observed, at least, is an age that says something */
 #define SPREAD 3		/* cohorts */
@@ -166,7 +167,7 @@ static uint32_t ten_lives(const struct trend *trend)
 {
 	double life = trend->oldest_death + 1.0, mean;
 
-	if (trend->oldest_death <= 1 && trend->n_deaths) {
+	if (trend->oldest_death <= COARSE_TICKS && trend->n_deaths) {
 		mean = (double)trend->death_ages / (double)trend->n_deaths;
 		life = fmin(life, 20 * mean);
 	}
@@ -281,7 +282,7 @@ static bool is_flowing(const struct trend *trend, const struct verdict_facts *fa
 	       test__at_least(facts->log, TEST_NEWER_HALF, q[2] + q[3], 0.4 * (q[0] + q[1]));
 }
 
-/* All at once, and then kept: ten ticks, and twice as long as opening them took. */
+/* All at once, and then kept: for a second, and twice as long as opening them took. */
 static bool is_kept_burst(const struct trend *trend, const struct verdict_facts *facts,
 			  const struct survivors *all)
 {

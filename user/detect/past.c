@@ -22,7 +22,7 @@
 #include "user/model/world.h"
 
 #define MAGIC "unfreedP"
-#define VERSION 1u
+#define VERSION 2u	/* 1 had ticks of 100 ms */
 
 struct key {
 	uint64_t site, kind;

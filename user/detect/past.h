@@ -21,7 +21,7 @@
 
 /* Of a site that is said to leak there is none. */
 struct lesson {
-	/* Some of what survives here is still given back at that age, in ticks of 100 ms. 0: none
+	/* Some of what survives here is still given back at that age, in ticks. 0: none
 	 * was old. */
 	uint32_t release_age;
 	/* Bytes at which what is old here levelled off. 0: it did not. */

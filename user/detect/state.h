@@ -56,6 +56,7 @@ struct detector {
 	struct series host;		/* memory of the host that is in use, bytes */
 	double loss_rate;		/* greatest share of events lost so far, 0..1 */
 	struct site_log *logs;		/* of the sites to be explained: build_tests.c */
+	bool urgent;			/* as of the last check: detector__is_urgent() */
 	bool no_memory;			/* a callback ran out of it; told by the next check */
 };
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_FADING 64	/* ticks observed */
+#define FIRST_FADING WORLD_TICKS(6400)	/* observed */
 
 uint32_t trend_cell_age(unsigned int cell)
 {

@@ -68,7 +68,8 @@ struct trend {
 	enum verdict verdict;
 	enum finding finding;
 	uint32_t next_check;		/* tick */
-	uint64_t checked_bytes;		/* held at the last check */
+	uint32_t checked;		/* tick of the last check, */
+	uint64_t checked_bytes;		/* and what was held then */
 	bool test_true;			/* the leak test held at the last check */
 	uint32_t true_since;		/* tick from which it held without a break */
 	uint32_t verdict_since;		/* tick of the last change of `verdict` */

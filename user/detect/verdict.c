@@ -25,8 +25,10 @@
 #define WATCH_SHARE 0.005
 #define PART_OF_GROWTH 0.05	/* of the process's: less is not what it grows by */
 #define STAYS 0.5
-#define FINEST 2		/* ticks: two of the finest cohorts */
+#define HOLD_ONE_SHOT WORLD_TICKS(200)
+#define HOLD_WEAK WORLD_TICKS(2000)
 #define HOLD_SERVICE 1		/* ticks: the next check */
+#define OLD WORLD_TICKS(200)	/* at least, for later runs to know */
 
 struct survival_ask facts__ask(const struct verdict_facts *facts, const struct trend *trend)
 {
@@ -187,7 +189,7 @@ static void end(struct trend *trend, uint32_t now, enum test why)
 static bool hold_is_over(const struct trend *trend, const struct verdict_facts *facts)
 {
 	uint32_t hold = facts__observed(facts) / (trend->weak ? 4 : 32);
-	uint32_t least = trend->weak ? 20 : FINEST;
+	uint32_t least = trend->weak ? HOLD_WEAK : HOLD_ONE_SHOT;
 
 	if (hold < least)
 		hold = least;
@@ -296,7 +298,7 @@ static void note_old(struct trend *trend, uint32_t now)
 {
 	uint32_t first = trend->n_cohorts ? trend->cohorts[0].start : now;
 	uint32_t age = (now - first) / 16;
-	struct survivors old = trend__survivors(trend, now, age > FINEST ? age : FINEST);
+	struct survivors old = trend__survivors(trend, now, age > OLD ? age : OLD);
 
 	levels__note_old(&trend->levels, old.bytes);
 	if (old.n > trend->most_old)

@@ -24,8 +24,9 @@
 #include "user/source/programs.h"
 #include "user/wire/decode.h"
 
-#define TICK_NS 100000000ull
+#define TICK_NS 50000000ull
 #define POLL_NS 20000000ull		/* the ring is looked at this often, unasked */
+#define HURRY_POLLS 2			/* in a hurry, so many are a tick */
 #define ASKS 4				/* for one missing rule, in ASKS_PER_NS */
 #define ASKS_PER_NS 5000000ull
 #define SHORT_ASKS 512			/* 2 MB */
@@ -102,17 +103,26 @@ static int on_ring(void *ctx, int fd, uint32_t events)
 	return live_read_ring(ctx);
 }
 
-static int on_poll(void *ctx, uint64_t now)
-{
-	return live_read_ring(ctx);
-}
-
 static int on_tick(void *ctx, uint64_t now)
 {
 	struct live *live = ctx;
 	int r = live_read_ring(live);
 
 	return r ? r : live_tick(live, now);
+}
+
+static int on_poll(void *ctx, uint64_t now)
+{
+	struct live *live = ctx;
+
+	if (live->hurry && ++live->n_polls % HURRY_POLLS == 0)
+		return on_tick(live, now);
+	return live_read_ring(live);
+}
+
+void live__hurry(struct live *live, bool hurry)
+{
+	live->hurry = hurry && (!live->opts.tick_ns || live->opts.tick_ns > HURRY_POLLS * POLL_NS);
 }
 
 int live__flush(struct live *live)

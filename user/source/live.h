@@ -36,7 +36,7 @@ struct live_opts {
 	bool ordered;			/* the kernel's own order of racing calls; dearer */
 	bool regions_only;		/* no stacks, no probes, no readings of memory: for verify */
 	uint64_t ring_sz;		/* bytes, a power of two; 0: a default */
-	uint64_t tick_ns;		/* between EV_TICKs; 0: 100 ms */
+	uint64_t tick_ns;		/* between EV_TICKs; 0: 50 ms */
 	uint64_t memory_ns;		/* between EV_MEMORYs of a process; 0: 250 ms */
 };
 
@@ -99,6 +99,8 @@ struct stack_check live__stack_check(const struct live *live);
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);
 
+/* Until told otherwise, ticks come every 40 ms, however long tick_ns is. */
+void live__hurry(struct live *live, bool hurry);
 /* Reads what waits in the ring and writes a last round of readings and a tick. */
 int live__flush(struct live *live);
 

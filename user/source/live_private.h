@@ -105,6 +105,8 @@ struct live {
 	uint64_t heal_again_ns;		/* no map file is read for healing before this */
 	uint64_t lost_unnamed;		/* as last told */
 	uint64_t losses_told_ns;	/* what was lost before this is told */
+	bool hurry;			/* live__hurry() */
+	uint32_t n_polls;
 	size_t look_cursor, life_cursor;	/* of the rounds over all processes */
 	uint32_t gone[LIVE_MAX_GONE];	/* tgids to be forgotten */
 	uint32_t n_gone;
