@@ -138,6 +138,27 @@ static void while_it_stands_it_teaches_nothing(void **state)
 	}
 }
 
+/* 1,000 streams in 2 s: what is left lasts for so many seconds more. */
+static void haste_is_for_who_has_a_minute_left(void **state)
+{
+	static const struct {
+		unsigned int seconds;
+		bool urgent;
+	} rows[] = { { 30, true }, { 120, false } };
+
+	for (unsigned int i = 0; i < N(rows); i++) {
+		struct sim sim;
+
+		sim_init_with(&sim, INFLATE, &(struct detector_opts){ .question = DETECTOR_SERVICE });
+		fake_memory(&sim.world, sim.process, 0, rows[i].seconds * 500ull * STREAM);
+		open_streams(&sim, 1000, 2, NULL);
+		assert_int_equal(detector__is_urgent(sim.detector), rows[i].urgent);
+		sim_idle(&sim, 1);
+		assert_false(detector__is_urgent(sim.detector));
+		sim_fini(&sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -146,6 +167,7 @@ int main(void)
 		cmocka_unit_test(it_ends_with_the_process),
 		cmocka_unit_test(room_is_weighed_at_the_peak),
 		cmocka_unit_test(while_it_stands_it_teaches_nothing),
+		cmocka_unit_test(haste_is_for_who_has_a_minute_left),
 	};
 
 	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
