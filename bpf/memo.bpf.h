@@ -197,7 +197,6 @@ __weak __noinline int memo_words(__u32 walk_no)
 {
 	struct walk *w = bpf_map_lookup_elem(&walks, &walk_no);
 	struct memo *memo = w ? memo_of(w) : NULL;
-
 	__u32 n, end;
 
 	if (!memo)

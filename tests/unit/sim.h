@@ -74,7 +74,7 @@ static inline void sim_step(struct sim *sim)
 {
 	sim->step++;
 	sim->world.now_ns += STEP_NS;
-	if (sim->step % 5 == 0)
+	if (sim->step % (WORLD_TICK_NS / STEP_NS) == 0)
 		sim_check(sim);
 }
 

@@ -78,7 +78,7 @@ static double current_rate(const struct trend *trend, uint32_t first, uint32_t n
 	if (!half)
 		return 0;
 	return trend__bytes_born_between(trend, now - half, now) /
-	       ((double)half * (WORLD_TICK_NS / 1e9));
+	       ((double)half * WORLD_TICK_S);
 }
 
 /* Worst first; equals by what they take per second, what they hold, both as far as it is in memory,

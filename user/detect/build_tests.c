@@ -95,7 +95,7 @@ void detector__free_logs(struct detector *detector)
 
 static double seconds_at(const struct test_log *log, uint32_t tick)
 {
-	return tick > log->first ? (tick - log->first) * (WORLD_TICK_NS / 1e9) : 0;
+	return tick > log->first ? (tick - log->first) * WORLD_TICK_S : 0;
 }
 
 static void add_verdict(struct report_tests *tests, const struct test_log *log,

@@ -8,6 +8,8 @@
 #include "user/base/text.h"
 #include "user/detect/verdict.h"
 
+#define TENTH WORLD_TICKS(100)
+
 struct words {
 	const char *open, *closed, *opened;
 };
@@ -19,11 +21,9 @@ static struct words words_of(const struct site *site)
 	return (struct words){ "held", "given back", "taken" };
 }
 
-#define TENTH WORLD_TICKS(100)
-
 static void add_ticks(struct text *text, uint64_t ticks)
 {
-	text__add_duration(text, (double)ticks * (WORLD_TICK_NS / 1e9));
+	text__add_duration(text, (double)ticks * WORLD_TICK_S);
 }
 
 static void add_at_least(struct text *text, uint64_t ticks)
@@ -43,13 +43,12 @@ static void add_ages(struct text *text, const struct survivors *s)
 		add_at_most(text, 1);
 	} else if (s->youngest == s->oldest) {
 		add_at_most(text, s->oldest);
+	} else if (s->youngest < TENTH) {
+		text__add(text, "up to ");
+		add_at_most(text, s->oldest);
 	} else {
-		if (s->youngest >= TENTH) {
-			add_at_least(text, s->youngest);
-			text__add(text, " to ");
-		} else {
-			text__add(text, "up to ");
-		}
+		add_at_least(text, s->youngest);
+		text__add(text, " to ");
 		add_at_most(text, s->oldest);
 	}
 	text__add(text, " old");

@@ -28,7 +28,6 @@
 
 #define NOTEWORTHY (1024.0 * 1024.0)	/* bytes: less growth than that foretells nothing */
 #define NOTEWORTHY_MAPS 35
-#define TICK_S (WORLD_TICK_NS / 1e9)
 
 /* A rate as a range, units per second; neither is negative. 0, 0: it does not grow. */
 struct pace {
@@ -107,8 +106,8 @@ static struct retained retained_now(const struct process *p, uint32_t now)
 			continue;
 		whole = k.bytes / (k.last + 1 - k.first);
 		sum.bytes += trend__bytes_born_between(trend, k.first, k.last + 1);
-		sum.pace.quick += fmax(k.newer, whole) / TICK_S;
-		sum.pace.slow += fmin(k.newer, whole) / TICK_S;
+		sum.pace.quick += fmax(k.newer, whole) / WORLD_TICK_S;
+		sum.pace.slow += fmin(k.newer, whole) / WORLD_TICK_S;
 		sum.n += k.n;
 	}
 	return sum;

@@ -12,7 +12,6 @@
 
 #include "user/model/world.h"
 
-#define TICK_S (WORLD_TICK_NS / 1e9)
 
 struct test_words {
 	const char *name;
@@ -195,12 +194,12 @@ static bool is_asked_at_all(const struct test_log *log, unsigned int way)
 static void fill(struct report_test *out, const struct test_log *log, unsigned int way,
 		 unsigned int test, const struct logged_test *logged)
 {
-	double scale = words[test].unit == TEST_UNIT_SECONDS ? TICK_S :
-		       words[test].unit == TEST_UNIT_RATE    ? 1 / TICK_S : 1;
+	double scale = words[test].unit == TEST_UNIT_SECONDS ? WORLD_TICK_S :
+		       words[test].unit == TEST_UNIT_RATE    ? 1 / WORLD_TICK_S : 1;
 
 	*out = (struct report_test){
 		.way = ways[way].name, .name = words[test].name, .unit = words[test].unit,
-		.age = log->ages[way] * TICK_S, .asked = logged != NULL,
+		.age = log->ages[way] * WORLD_TICK_S, .asked = logged != NULL,
 	};
 	if (!logged)
 		return;

@@ -37,6 +37,7 @@ enum kind {
 /* Births are dated in ticks of 50 ms since the world's first record, less those in which the process
  * could not run: process__now_tick(). Why 50: docs/detector.md, "The finest cohort". */
 #define WORLD_TICK_NS 50000000ull
+#define WORLD_TICK_S (WORLD_TICK_NS / 1e9)
 #define WORLD_TICKS(ms) ((uint32_t)((ms) * 1000000ull / WORLD_TICK_NS))
 
 /* All that one process holds of one kind from one call stack. Lives as long as its process. */

@@ -122,7 +122,7 @@ static int on_poll(void *ctx, uint64_t now)
 
 void live__hurry(struct live *live, bool hurry)
 {
-	live->hurry = hurry && (!live->opts.tick_ns || live->opts.tick_ns > HURRY_POLLS * POLL_NS);
+	live->hurry = hurry && live->opts.tick_ns > TICK_NS;
 }
 
 int live__flush(struct live *live)

@@ -99,7 +99,7 @@ struct stack_check live__stack_check(const struct live *live);
 /* Number of watched processes that are alive. */
 size_t live__n_alive(const struct live *live);
 
-/* Until told otherwise, ticks come every 40 ms, however long tick_ns is. */
+/* Until told otherwise, ticks come every 40 ms. Where they are as frequent by default, nothing changes. */
 void live__hurry(struct live *live, bool hurry);
 /* Reads what waits in the ring and writes a last round of readings and a tick. */
 int live__flush(struct live *live);
