@@ -50,6 +50,14 @@ class Runner(unittest.TestCase):
             self.assertIn(part, output)
         return output
 
+    def test_tests_do_not_inherit_ignored_signals(self):
+        # HUP, INT and QUIT are signals 1 to 3: the lowest bits.
+        self.script("tests/lint/a.sh", "grep -q '^SigIgn:.*[08]$' /proc/self/status")
+        ignored = ["sh", "-c", 'trap "" HUP INT QUIT; exec "$@"', "sh", sys.executable, RUN,
+                   "--root", self.root, "--build", self.root / "build"]
+        done = subprocess.run(ignored, stdout=subprocess.PIPE, timeout=120, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
     def test_nothing_ran_is_a_failure(self):
         self.expect(0, 0, 0, "nothing ran")
 
