@@ -12,7 +12,6 @@
 
 #include "user/model/world.h"
 
-
 struct test_words {
 	const char *name;
 	const char *why;	/* it ended a verdict; only those that do have one */
